@@ -1,0 +1,2 @@
+//! memcpy and its family in AArch64 assembly, general registers only.
+#![no_std]

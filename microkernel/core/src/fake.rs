@@ -1,0 +1,174 @@
+//! A machine for tests: records what the kernel asks for, and gives memory to make objects of.
+
+use crate::Kernel;
+use crate::boot::{PhysRange, RootPlan};
+use crate::machine::{Current, Machine};
+use crate::object::thread::Thread;
+use crate::store::{PhysAddr, Ref};
+use ipc_proto::abi::boot_info::{BootInfo, Platform, ROOT_BASE, RootImage};
+use ipc_proto::abi::layout::{BLOCK_BYTES, PAGE_BYTES};
+use ipc_proto::abi::word::Trigger;
+use std::collections::BTreeSet;
+use std::vec::Vec;
+
+/// Physical address where the fake RAM begins.
+pub const RAM_BASE: u64 = 0x4000_0000;
+
+/// What the kernel asked of the hardware.
+#[derive(Debug, Default)]
+pub struct FakeMachine {
+    /// The last thread announced.
+    pub current: Current,
+    /// The record whose FP/SIMD registers are "in the core".
+    pub fp_owner: usize,
+    /// The counter.
+    pub now: u64,
+    /// The timer.
+    pub timer: Option<u64>,
+    /// Enabled lines.
+    pub lines: BTreeSet<u32>,
+    /// Pages whose translations were invalidated, in order.
+    pub invalidated: Vec<u64>,
+    /// Text written to the console.
+    pub console: Vec<u8>,
+    /// The status of a power-off.
+    pub powered_off: Option<u64>,
+}
+
+impl Machine for FakeMachine {
+    fn publish_tables(&mut self) {}
+    fn invalidate_page(&mut self, address: u64) {
+        self.invalidated.push(address);
+    }
+    fn invalidate_space(&mut self, _asid: u16) {}
+    fn invalidate_all(&mut self) {}
+    fn set_current(&mut self, current: Current) {
+        self.current = current;
+    }
+    fn is_in_guest(&self) -> bool {
+        self.current.in_guest
+    }
+    fn set_in_guest(&mut self, in_guest: bool) {
+        self.current.in_guest = in_guest;
+    }
+    fn save_fp(&mut self, _record: usize) {}
+    fn load_fp(&mut self, record: usize) {
+        self.fp_owner = record;
+    }
+    fn fp_owner(&self) -> usize {
+        self.fp_owner
+    }
+    fn disown_fp(&mut self) {
+        self.fp_owner = 0;
+    }
+    fn now(&self) -> u64 {
+        self.now
+    }
+    fn counter_hz(&self) -> u64 {
+        62_500_000
+    }
+    fn set_timer(&mut self, deadline: Option<u64>) {
+        self.timer = deadline;
+    }
+    fn has_line(&self, line: u32) -> bool {
+        (32..128).contains(&line)
+    }
+    fn enable_line(&mut self, line: u32, _trigger: Trigger) {
+        self.lines.insert(line);
+    }
+    fn mask_line(&mut self, line: u32) {
+        self.lines.remove(&line);
+    }
+    fn unmask_line(&mut self, line: u32) {
+        self.lines.insert(line);
+    }
+    fn power_off(&mut self, status: u64) {
+        self.powered_off = Some(status);
+    }
+    fn reset(&mut self) {}
+    fn write_console(&mut self, text: &[u8]) {
+        self.console.extend_from_slice(text);
+    }
+}
+
+/// A kernel on a fake machine, with its RAM.
+#[derive(Debug)]
+pub struct Fixture {
+    /// The kernel.
+    pub kernel: Kernel<FakeMachine>,
+    /// The first thread.
+    pub root: Ref<Thread>,
+    arena: Vec<u64>,
+}
+
+impl Fixture {
+    /// Makes a kernel with `mebibytes` of RAM and its root.
+    #[must_use]
+    pub fn new(mebibytes: u64) -> Fixture {
+        let bytes = mebibytes << 20;
+        let arena = std::vec![0u64; ((bytes + BLOCK_BYTES) / 8) as usize];
+        let start = arena.as_ptr().expose_provenance();
+        let aligned = start.next_multiple_of(BLOCK_BYTES as usize);
+        let store = crate::store::over_arena(aligned, RAM_BASE);
+        let mut kernel = Kernel::new(store, FakeMachine::default(), 16);
+        let image = PhysRange { base: PhysAddr(RAM_BASE), bytes: 4 * PAGE_BYTES };
+        let ram = PhysRange {
+            base: PhysAddr(RAM_BASE + 16 * PAGE_BYTES),
+            bytes: bytes - 16 * PAGE_BYTES,
+        };
+        let header = RootImage {
+            magic: RootImage::MAGIC,
+            entry: ROOT_BASE,
+            text_bytes: PAGE_BYTES,
+            rodata_bytes: PAGE_BYTES,
+            data_bytes: PAGE_BYTES,
+            bss_bytes: PAGE_BYTES,
+        };
+        let device = PhysRange { base: PhysAddr(0x0900_0000), bytes: PAGE_BYTES };
+        let plan = RootPlan {
+            ram: &[ram],
+            devices: &[device],
+            header,
+            image,
+            bootfs: image,
+            initrd: None,
+            device_tree: None,
+        };
+        let root = kernel.create_root(&plan, &Self::info()).expect("root fits");
+        Fixture { kernel, root, arena }
+    }
+
+    fn info() -> BootInfo<'static> {
+        let platform =
+            Platform { counter_hz: 1, cores: 1, uart: None, rtc: None, hwcap: 0, hwcap2: 0 };
+        BootInfo {
+            command_line: "",
+            platform,
+            memory: Default::default(),
+            first_free: 0,
+            bootfs_bytes: 0,
+            initrd_bytes: 0,
+            device_tree_bytes: 0,
+            seed: [0; 32],
+            stages: Default::default(),
+        }
+    }
+
+    /// Returns the bytes of RAM behind the machine.
+    #[must_use]
+    pub fn ram_bytes(&self) -> usize {
+        self.arena.len() * 8
+    }
+
+    /// Issues a system call as the current thread; returns x8 and x0.
+    pub fn syscall(&mut self, number: u64, arguments: &[u64]) -> (u64, u64) {
+        let thread = self.kernel.cpu().current.expect("a thread runs");
+        let context = &mut self.kernel.store.get_mut(thread).context;
+        context.x[..arguments.len()].copy_from_slice(arguments);
+        context.x[8] = number;
+        self.kernel.exception(0x15 << 26, 0);
+        let context = &self.kernel.store.get(thread).context;
+        (context.x[8], context.x[0])
+    }
+}
+

@@ -1,0 +1,83 @@
+//! The interrupt controller: which line interrupts, and when it may again.
+//!
+//! A line that is handed to a user-mode driver is level-triggered more often than not: it is
+//! disabled when it interrupts ([`Controller::disable`], then [`Controller::end`]) and enabled
+//! again when the driver acknowledges it.
+
+mod v2;
+
+use ipc_proto::abi::word::Trigger;
+
+/// An interrupt that was acknowledged and waits for its end.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(crate) struct Pending(u32);
+
+impl Pending {
+    /// Returns the line (INTID).
+    pub(crate) fn line(self) -> u32 {
+        self.0 & 0x3ff
+    }
+}
+
+/// The machine's interrupt controller.
+#[derive(Debug)]
+pub(crate) enum Controller {
+    /// GICv2.
+    V2(v2::Gic),
+}
+
+impl Controller {
+    /// Takes over a GICv2: every line disabled, directed to this core.
+    ///
+    /// # Safety
+    ///
+    /// Its distributor and CPU interface are mapped there for good, and nothing else uses them.
+    pub(crate) unsafe fn v2(distributor: u64, cpu_interface: u64) -> Controller {
+        // SAFETY: the caller's.
+        Controller::V2(unsafe { v2::Gic::new(distributor, cpu_interface) })
+    }
+
+    /// Returns the number of lines; a line is below it.
+    pub(crate) fn lines(&self) -> u32 {
+        let Controller::V2(gic) = self;
+        gic.lines()
+    }
+
+    /// Lets a line interrupt.
+    pub(crate) fn enable(&self, line: u32) {
+        let Controller::V2(gic) = self;
+        gic.enable(line);
+    }
+
+    /// Keeps a line from interrupting.
+    pub(crate) fn disable(&self, line: u32) {
+        let Controller::V2(gic) = self;
+        gic.disable(line);
+    }
+
+    /// Says how a line signals. The line is disabled.
+    pub(crate) fn configure(&self, line: u32, trigger: Trigger) {
+        let Controller::V2(gic) = self;
+        gic.configure(line, trigger);
+    }
+
+    /// Takes the most urgent interrupt that waits for this core.
+    pub(crate) fn acknowledge(&self) -> Option<Pending> {
+        let Controller::V2(gic) = self;
+        gic.acknowledge()
+    }
+
+    /// Ends an interrupt: the next one may come.
+    pub(crate) fn end(&self, pending: Pending) {
+        let Controller::V2(gic) = self;
+        gic.end(pending);
+    }
+
+    #[expect(dead_code, reason = "one core runs; it wakes the others when more do")]
+    /// Sends the software-generated interrupt `line` (0–15) to the cores in the bit set.
+    pub(crate) fn send(&self, line: u32, cores: u8) {
+        let Controller::V2(gic) = self;
+        gic.send(line, cores);
+    }
+}

@@ -1,0 +1,52 @@
+//! The Linux personality: runs unmodified Linux aarch64 programs on the microkernel.
+//!
+//! Reading order, and what each part is for:
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`start`] | from the server's start to the first process |
+//! | [`run`] | the loop of a carrier: run the guest, see why it came back |
+//! | [`syscall`] | the table of system calls and their thin handlers |
+//! | [`task`] | processes, threads, the process tree, clone, exec, exit, wait |
+//! | [`signal`] | actions, pending sets, delivery, the signal frame |
+//! | [`mm`] | virtual memory: VMAs, pages, faults, copy-on-write |
+//! | [`elf`] | what an ELF file asks to be mapped |
+//! | [`vfs`] | files |
+//! | [`futex`], [`time`], [`random`], [`vdso`] | small subsystems |
+//! | [`system`], [`machine`] | everything together; the view of the kernel below |
+//! | [`frames`], [`guest_memory`], [`wait`], [`errno`], [`sync`] | what all of them use |
+//!
+//! # Lock order
+//!
+//! A thread that holds a lock takes only locks further right:
+//!
+//! - `Tree` (processes) → `ProcessSignals` → `TaskSignals` → wait queues
+//! - `FdTable` → `OpenFile` → vnodes → wait queues
+//! - `AddressSpace` → vnodes (pages) → frames
+//! - futex buckets → wait queues
+//!
+//! No lock is held while guest memory is copied, since a copy may fault and take `AddressSpace`.
+#![cfg_attr(not(test), no_std)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+pub mod elf;
+pub mod errno;
+pub mod frames;
+pub mod futex;
+pub mod guest_memory;
+pub mod machine;
+pub mod mm;
+pub mod random;
+pub mod run;
+pub mod signal;
+pub mod start;
+pub mod sync;
+pub mod syscall;
+pub mod system;
+pub mod task;
+pub mod time;
+pub mod vdso;
+pub mod vfs;
+pub mod wait;

@@ -1,0 +1,3 @@
+//! The locks that the personality uses.
+
+pub use spin::{Mutex, MutexGuard};

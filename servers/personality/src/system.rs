@@ -1,0 +1,152 @@
+//! Everything together: what all processes of this personality share.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use crate::frames::Frames;
+use crate::futex::Futexes;
+use crate::machine::Machine;
+use crate::random::Random;
+use crate::signal::{Action, Origin, SigInfo, Signal, send};
+use crate::sync::Mutex;
+use crate::task::tree::{ExitStatus, Tree};
+use crate::task::{Process, Task};
+use crate::time::Clock;
+use crate::vdso::Vdso;
+use crate::vfs::tty::Tty;
+use linux_raw_sys::general as linux;
+
+/// What the machine can do, as programs are told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hardware {
+    /// `AT_HWCAP`.
+    pub hwcap: u64,
+    /// `AT_HWCAP2`.
+    pub hwcap2: u64,
+    /// Number of cores.
+    pub cores: u32,
+}
+
+/// The whole system.
+pub struct System {
+    /// What lies below.
+    pub machine: Arc<dyn Machine>,
+    /// Page frames.
+    pub frames: Arc<dyn Frames>,
+    /// Time.
+    pub clock: Clock,
+    /// Random numbers.
+    pub random: Random,
+    /// The pages of the vDSO.
+    pub vdso: Option<Vdso>,
+    /// The processor.
+    pub hardware: Hardware,
+    /// Sleepers on words of memory.
+    pub futexes: Futexes,
+    /// The terminal, if the system has one.
+    pub tty: Option<Arc<Tty>>,
+    tree: Mutex<Tree>,
+}
+
+impl System {
+    /// Puts a system together.
+    #[must_use]
+    pub fn new(
+        machine: Arc<dyn Machine>,
+        frames: Arc<dyn Frames>,
+        clock: Clock,
+        random: Random,
+        hardware: Hardware,
+        tty: Option<Arc<Tty>>,
+    ) -> System {
+        let vdso = Vdso::new(&frames, &clock);
+        System {
+            machine,
+            frames,
+            clock,
+            random,
+            vdso,
+            hardware,
+            futexes: Futexes::default(),
+            tty,
+            tree: Mutex::new(Tree::default()),
+        }
+    }
+
+    /// Works on the process tree.
+    pub fn with_tree<R>(&self, work: impl FnOnce(&mut Tree) -> R) -> R {
+        work(&mut self.tree.lock())
+    }
+
+    /// Returns a process, zombies included.
+    #[must_use]
+    pub fn process(&self, pid: u32) -> Option<Arc<Process>> {
+        self.with_tree(|tree| tree.process(pid).cloned())
+    }
+
+    /// Returns a thread.
+    #[must_use]
+    pub fn task(&self, tid: u32) -> Option<Arc<Task>> {
+        self.with_tree(|tree| tree.task(tid).cloned())
+    }
+
+    /// Returns the threads of a process.
+    #[must_use]
+    pub fn tasks_of(&self, pid: u32) -> Vec<Arc<Task>> {
+        self.with_tree(|tree| tree.tasks_of(pid))
+    }
+
+    /// Returns all processes, zombies included.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Arc<Process>> {
+        self.with_tree(|tree| tree.processes().cloned().collect())
+    }
+
+    /// Tells the parent that a process was stopped.
+    pub fn note_stopped(&self, pid: u32, signal: u8) {
+        self.with_tree(|tree| tree.note_stopped(pid, signal));
+        self.tell_parent(pid, linux::CLD_STOPPED, i32::from(signal));
+    }
+
+    /// Tells the parent that a process goes on.
+    pub fn note_continued(&self, pid: u32) {
+        self.with_tree(|tree| tree.note_continued(pid));
+        self.tell_parent(pid, linux::CLD_CONTINUED, i32::from(Signal::SIGCONT.number()));
+    }
+
+    /// Tells the parent that a process ended, which takes it out if the parent does not care.
+    pub fn note_ended(&self, pid: u32, status: ExitStatus) {
+        let Some(process) = self.process(pid) else { return };
+        let parent = self.process(process.parent.load(Ordering::Relaxed));
+        let Some(parent) = parent else { return };
+        let action = parent.signals.lock().action(Signal::SIGCHLD);
+        if action.handler == Action::IGNORE || action.has(linux::SA_NOCLDWAIT) {
+            self.with_tree(|tree| tree.reap(pid));
+        }
+        let (code, value) = match status {
+            ExitStatus::Exited(status) => (linux::CLD_EXITED, status),
+            ExitStatus::Killed(signal) => (linux::CLD_KILLED, signal),
+        };
+        self.send_child(&parent, &process, code, i32::from(value));
+    }
+
+    fn tell_parent(&self, pid: u32, code: u32, value: i32) {
+        let Some(process) = self.process(pid) else { return };
+        let parent = self.process(process.parent.load(Ordering::Relaxed));
+        let Some(parent) = parent else { return };
+        if parent.signals.lock().action(Signal::SIGCHLD).has(linux::SA_NOCLDSTOP) {
+            parent.child_events.wake_all();
+        } else {
+            self.send_child(&parent, &process, code, value);
+        }
+    }
+
+    fn send_child(&self, parent: &Process, child: &Process, code: u32, status: i32) {
+        let uid = child.credentials.lock().user.real;
+        let origin = Origin::Child { pid: child.pid, uid, status };
+        let info = SigInfo { signal: Signal::SIGCHLD, code: code as i32, origin };
+        send::to_process(parent, info);
+        parent.child_events.wake_all();
+    }
+}

@@ -1,0 +1,1 @@
+//! The first program: starts and supervises the servers.

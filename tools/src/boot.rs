@@ -1,0 +1,277 @@
+//! One boot: QEMU started, its console read and written, ended in time, its exit status.
+
+use crate::process;
+use crate::qemu::Machine;
+use anyhow::{Context, Result, bail};
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Status of a boot that did not end in time; as `timeout(1)` has it.
+pub const TIMED_OUT: u8 = 124;
+
+/// The kernel command line, in parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// Options, each with its dashes.
+    pub options: Vec<String>,
+    /// The program and its arguments; none for the default program.
+    pub program: Vec<String>,
+}
+
+impl CommandLine {
+    /// Writes it out: options first, words quoted where they need it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let words = self.options.iter().chain(&self.program);
+        words.map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Quotes a word for the kernel command line: double quotes, in which a backslash stands before
+/// a quote or a backslash that is meant.
+fn quote(word: &str) -> String {
+    let needs = |c: char| c.is_whitespace() || c == '"' || c == '\\' || c == '\'';
+    if !word.is_empty() && !word.contains(needs) {
+        return word.to_owned();
+    }
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Who sees what the console prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Echo {
+    /// Standard output, as it comes.
+    Live,
+    /// Nobody; it is collected only.
+    Silent,
+}
+
+/// How a boot ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The program's exit status; [`TIMED_OUT`] if it was ended.
+    pub status: u8,
+    /// All that the console printed, with plain line ends.
+    pub output: String,
+}
+
+/// A running machine.
+pub struct Session {
+    child: Child,
+    input: Option<ChildStdin>,
+    chunks: Receiver<Vec<u8>>,
+    output: Vec<u8>,
+    end: Option<Instant>,
+    has_exit_status: bool,
+}
+
+impl Session {
+    /// Starts `machine`, which may run for `limit`.
+    ///
+    /// # Errors
+    /// If QEMU cannot be started.
+    pub fn start(machine: &Machine, echo: Echo, limit: Option<Duration>) -> Result<Session> {
+        let mut session = Session::of(machine.command(), echo, limit)?;
+        session.has_exit_status = machine.has_exit_status();
+        Ok(session)
+    }
+
+    /// Starts a machine by QEMU's command itself, whose exit status is taken as it is.
+    ///
+    /// # Errors
+    /// If QEMU cannot be started.
+    pub fn of(mut command: Command, echo: Echo, limit: Option<Duration>) -> Result<Session> {
+        let (reader, writer) = std::io::pipe()?;
+        command.stdin(Stdio::piped()).stdout(writer.try_clone()?);
+        match echo {
+            Echo::Live => command.stderr(Stdio::inherit()),
+            Echo::Silent => command.stderr(writer),
+        };
+        let mut child =
+            command.spawn().with_context(|| format!("starting {}", process::show(&command)))?;
+        let (sender, chunks) = channel();
+        std::thread::spawn(move || {
+            read_console(reader, echo, &|chunk| sender.send(chunk).is_ok());
+        });
+        Ok(Session {
+            input: child.stdin.take(),
+            child,
+            chunks,
+            output: Vec::new(),
+            end: limit.map(|limit| Instant::now() + limit),
+            has_exit_status: true,
+        })
+    }
+
+    /// Waits until the console has printed `text`, after what an earlier call waited for.
+    ///
+    /// # Errors
+    /// If the machine ends, or its time, before that; the error has the output.
+    pub fn expect(&mut self, text: &str, from: usize) -> Result<usize> {
+        loop {
+            let output = String::from_utf8_lossy(&self.output).into_owned();
+            let rest = output.get(from..).unwrap_or("");
+            if let Some(place) = rest.find(text) {
+                return Ok(from + place + text.len());
+            }
+            if !self.receive()? {
+                bail!("the console did not print {text:?}; it printed:\n{output}");
+            }
+        }
+    }
+
+    /// Types `text`.
+    ///
+    /// # Errors
+    /// If the machine has ended.
+    pub fn send(&mut self, text: &str) -> Result<()> {
+        let input = self.input.as_mut().context("the input is closed")?;
+        input.write_all(text.as_bytes())?;
+        Ok(input.flush()?)
+    }
+
+    /// Passes on all that `source` gives, and then the end of the input, once the console has
+    /// printed something: before that nobody would read it.
+    ///
+    /// # Errors
+    /// If the machine's time ends before it has printed anything.
+    pub fn feed(&mut self, mut source: impl Read + Send + 'static) -> Result<()> {
+        if !self.receive()? {
+            return Ok(());
+        }
+        let Some(mut input) = self.input.take() else { return Ok(()) };
+        // On its own, as the source may have nothing to say for longer than the machine runs.
+        std::thread::spawn(move || {
+            let (mut buffer, mut last) = ([0; 1024], b'\n');
+            while let Ok(count @ 1..) = source.read(&mut buffer) {
+                if input.write_all(&buffer[..count]).is_err() {
+                    return;
+                }
+                last = buffer[count - 1];
+            }
+            // ^D ends a line that was begun, and on an empty line the input.
+            let end: &[u8] = if last == b'\n' { b"\x04" } else { b"\x04\x04" };
+            let _ = input.write_all(end).and_then(|()| input.flush());
+            // Kept open: QEMU takes an end of its input for a broken terminal.
+            loop {
+                std::thread::park();
+            }
+        });
+        Ok(())
+    }
+
+    /// Waits for the machine to power off, or for the end of its time.
+    ///
+    /// # Errors
+    /// If the system refuses to say how it ended.
+    pub fn finish(mut self) -> Result<Outcome> {
+        while self.receive()? {}
+        let left = self.end.map(|end| end.saturating_duration_since(Instant::now()));
+        let status = process::wait(&mut self.child, left)?;
+        // What was printed between the last look and the end.
+        self.output.extend(self.chunks.try_iter().flatten());
+        let output = String::from_utf8_lossy(&self.output).into_owned();
+        let status = match status {
+            None => TIMED_OUT,
+            Some(status) if self.has_exit_status => {
+                status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+            }
+            Some(_) => status_of(&output).unwrap_or(1),
+        };
+        Ok(Outcome { status, output })
+    }
+
+    /// Takes the next piece of output; false if the machine or its time has ended.
+    fn receive(&mut self) -> Result<bool> {
+        let received = match self.end {
+            None => self.chunks.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(end) => self.chunks.recv_timeout(end.saturating_duration_since(Instant::now())),
+        };
+        match received {
+            Ok(chunk) => self.output.extend(chunk),
+            Err(RecvTimeoutError::Disconnected) => return Ok(false),
+            Err(RecvTimeoutError::Timeout) => {
+                self.child.kill()?;
+                self.end = Some(Instant::now());
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads the console to its end; a carriage return before a line end is dropped.
+fn read_console(mut reader: impl Read, echo: Echo, send: &dyn Fn(Vec<u8>) -> bool) {
+    let (mut buffer, mut has_return) = ([0; 4096], false);
+    while let Ok(count @ 1..) = reader.read(&mut buffer) {
+        let chunk = plain_lines(&buffer[..count], &mut has_return);
+        if echo == Echo::Live {
+            let mut out = std::io::stdout().lock();
+            let _ = out.write_all(&chunk).and_then(|()| out.flush());
+        }
+        if !chunk.is_empty() && !send(chunk) {
+            return;
+        }
+    }
+}
+
+/// Drops each carriage return before a line end; `has_return` holds one back between pieces.
+fn plain_lines(piece: &[u8], has_return: &mut bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(piece.len() + 1);
+    for &byte in piece {
+        if std::mem::take(has_return) && byte != b'\n' {
+            out.push(b'\r');
+        }
+        if byte == b'\r' {
+            *has_return = true;
+        } else {
+            out.push(byte);
+        }
+    }
+    out
+}
+
+/// Finds the exit status in what the system prints as its last words: `… status N`.
+#[must_use]
+pub fn status_of(output: &str) -> Option<u8> {
+    let last = output.lines().rev().find(|line| line.contains("status "))?;
+    let digits = last.rsplit("status ").next()?;
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_has_options_first_and_quotes_what_needs_it() {
+        let line = CommandLine {
+            options: vec!["--system=fused".into(), "--env=A=b c".into()],
+            program: vec!["/bin/sh".into(), "-c".into(), "echo \"$A\" \\n".into(), String::new()],
+        };
+        assert_eq!(line.text(), r#"--system=fused "--env=A=b c" /bin/sh -c "echo \"$A\" \\n" """#);
+    }
+
+    #[test]
+    fn line_ends_become_plain_even_across_pieces() {
+        let mut has_return = false;
+        assert_eq!(plain_lines(b"a\r\nb\r", &mut has_return), b"a\nb");
+        assert_eq!(plain_lines(b"\nc\rd\r", &mut has_return), b"\nc\rd");
+        assert!(has_return);
+    }
+
+    #[test]
+    fn the_status_is_read_from_the_last_words() {
+        assert_eq!(status_of("status 1\nosv: power off, status 127\nbye\n"), Some(127));
+        assert_eq!(status_of("nothing of the kind"), None);
+    }
+}
