@@ -54,6 +54,17 @@ pub struct Segment<'a> {
     pub access: Access,
 }
 
+/// A function of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its address, as linked.
+    pub address: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its symbol.
+    pub name: String,
+}
+
 /// A 64-bit little-endian ELF program.
 #[derive(Clone, Copy)]
 pub struct Program<'a> {
@@ -124,6 +135,25 @@ impl<'a> Program<'a> {
             .find(|symbol| symbol.name(LittleEndian, symbols.strings()) == Ok(name.as_bytes()))
             .map(|symbol| symbol.st_value(LittleEndian))
             .ok_or(ElfError::NoSymbol(name))
+    }
+
+    /// Returns the functions that the program has symbols for.
+    ///
+    /// # Errors
+    /// If the symbol table is damaged.
+    pub fn functions(&self) -> Result<Vec<Function>, ElfError> {
+        let sections = self.header.sections(LittleEndian, self.file)?;
+        let symbols = sections.symbols(LittleEndian, self.file, object::elf::SHT_SYMTAB)?;
+        let functions = symbols.iter().filter(|symbol| symbol.st_type() == object::elf::STT_FUNC);
+        let read = |symbol: &object::elf::Sym64<LittleEndian>| {
+            let name = symbol.name(LittleEndian, symbols.strings())?;
+            Ok(Function {
+                address: symbol.st_value(LittleEndian),
+                bytes: symbol.st_size(LittleEndian),
+                name: String::from_utf8_lossy(name).into_owned(),
+            })
+        };
+        functions.map(read).collect()
     }
 
     /// Returns the relative relocations: the address of each 64-bit word that must hold the

@@ -19,6 +19,10 @@ pub const MAX_DESCRIPTION_BYTES: usize = 8192;
 /// The name that stands for root, as a domain and as a server to call.
 pub const ROOT: &str = "root";
 
+/// Bit of the console's notification by which root asks it to bring all output out, and then to
+/// call `exit`: root must not wait for a server, it might be the one that faults.
+pub const DRAIN_SIGNAL: u64 = 1 << 1;
+
 /// The name of a system, a server, a domain or a capability.
 pub type Name = String<16>;
 /// The path of a file in bootfs, absolute.
@@ -119,6 +123,8 @@ pub enum Source {
         /// The protocols it serves there.
         protocols: Vec<Protocol, 4>,
     },
+    /// A Reply, to serve with.
+    Reply,
     /// The right to call another server (or `root`), with a badge that tells who calls and
     /// by which protocol: see [`Caller`].
     Call {
@@ -216,17 +222,15 @@ pub struct ConsoleStart {
 pub struct PersonalityStart<'a> {
     /// The configured part.
     pub config: PersonalityConfig,
-    /// The program and its arguments, separated by NUL bytes; empty: the first of `/bin/sh`
+    /// The program and its arguments, each ended by a NUL byte; empty: the first of `/bin/sh`
     /// and `/tools/hello` that exists.
     pub arguments: &'a str,
-    /// The environment, `NAME=VALUE`, separated by NUL bytes.
+    /// The environment, `NAME=VALUE`, each ended by a NUL byte.
     pub environment: &'a str,
     /// The working directory; empty: `/`.
     pub directory: &'a str,
     /// Log what is unusual.
     pub is_verbose: bool,
-    /// Physical seconds since 1970 at counter value 0, if the machine has a clock.
-    pub epoch_seconds: Option<u64>,
 }
 
 #[cfg(test)]

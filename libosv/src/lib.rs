@@ -9,7 +9,7 @@
 //! | [`ipc`] | the client transport and the serve loop |
 //! | [`heap`] | the global allocator |
 //! | [`sync`] | locks |
-//! | [`thread`] | native threads and where their stacks lie |
+//! | [`thread`] | native threads, and where their stacks lie ([`thread::Stacks`]) |
 //! | [`guest`] | running a guest |
 //! | [`time`] | the counter and deadlines |
 //! | [`log`] | log lines |
@@ -34,6 +34,7 @@ pub mod log;
 #[cfg(target_os = "none")]
 mod panic;
 pub mod slots;
+mod stacks;
 #[expect(unsafe_code, reason = "the first instructions, thread blocks and raw stack words")]
 pub mod start;
 pub mod sync;

@@ -26,6 +26,7 @@ pub const THREAD_NAME_BYTES: usize = 16;
 #[derive(Debug)]
 pub struct ThreadBlock {
     /// Its IPC buffer.
+    #[cfg_attr(not(target_os = "none"), expect(dead_code, reason = "the host has its own"))]
     pub(crate) buffer: Option<NonNull<Buffer>>,
     /// Its stack: lowest address and bytes.
     pub(crate) stack: (u64, u64),
@@ -108,7 +109,7 @@ fn set_up(image: Image, block: ThreadBlock) {
     syscall::write_thread_pointer(core::ptr::from_ref(block).expose_provenance() as u64);
 }
 
-const fn pointer_at(address: u64) -> *mut u8 {
+fn pointer_at(address: u64) -> *mut u8 {
     core::ptr::with_exposed_provenance_mut(address as usize)
 }
 

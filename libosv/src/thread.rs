@@ -8,105 +8,24 @@
 //! - `thread.block`: the thread pointer of a started thread is its [`Shared`], which is freed only
 //!   by [`Thread::destroy`], after the kernel's Thread is gone.
 
-use crate::cap::vspace::{self, MapFailure};
 use crate::cap::{self, Cap, MakeError, kind, untyped};
 use crate::start::{THREAD_NAME_BYTES, ThreadBlock};
 use crate::sync::Mutex;
 use crate::syscall::{Buffer, kernel};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
-use ipc_proto::abi::layout::PAGE_BYTES;
 use ipc_proto::abi::status::Rejection;
 use ipc_proto::abi::syscalls::RetypeError;
-use ipc_proto::abi::word::{MapFlags, Rights};
 use ipc_proto::data::Text;
+
+pub use crate::stacks::{Place, Stacks};
 
 /// What a thread does.
 pub type Body = Box<dyn FnOnce() + Send>;
-
-/// Where a thread lives in the server window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Lowest address of the stack; the page below is not mapped.
-    pub stack: u64,
-    /// Bytes of the stack.
-    pub stack_bytes: u64,
-    /// Address of the IPC buffer.
-    pub buffer: u64,
-    /// The Memory that the buffer lies in.
-    pub memory: Cap<kind::Memory>,
-    /// Offset of the buffer in it.
-    pub buffer_offset: u64,
-}
-
-/// Equal places for threads, mapped when they are first used and then kept for the next thread.
-#[derive(Debug)]
-pub struct Stacks {
-    vspace: Cap<kind::VSpace>,
-    tables: Cap<kind::Untyped>,
-    memory: Cap<kind::Memory>,
-    attachment: u64,
-    address: u64,
-    stack_bytes: u64,
-    limit: u64,
-    used: u64,
-    free: Vec<Place>,
-}
-
-impl Stacks {
-    /// Lays out places in `memory`, which is attached to `vspace` as `attachment`, from `address`
-    /// on. `stack_bytes` are whole pages, as is `memory_bytes`; the window range used is at most
-    /// twice `memory_bytes`. Page tables are made out of `tables`.
-    #[must_use]
-    pub const fn new(
-        vspace: Cap<kind::VSpace>,
-        tables: Cap<kind::Untyped>,
-        (memory, memory_bytes): (Cap<kind::Memory>, u64),
-        attachment: u64,
-        address: u64,
-        stack_bytes: u64,
-    ) -> Self {
-        let limit = memory_bytes / (stack_bytes + PAGE_BYTES);
-        let free = Vec::new();
-        Stacks { vspace, tables, memory, attachment, address, stack_bytes, limit, used: 0, free }
-    }
-
-    /// Takes a place; `Ok(None)` if all are in use.
-    ///
-    /// # Errors
-    /// What the kernel refuses when a new place is mapped.
-    pub fn allocate(&mut self) -> Result<Option<Place>, MapFailure> {
-        if let Some(place) = self.free.pop() {
-            return Ok(Some(place));
-        }
-        if self.used == self.limit {
-            return Ok(None);
-        }
-        let bytes = self.stack_bytes + PAGE_BYTES;
-        let offset = self.used * bytes;
-        let stack = self.address + self.used * (bytes + PAGE_BYTES) + PAGE_BYTES;
-        let flags = MapFlags::new(self.attachment, Rights::READ.union(Rights::WRITE));
-        vspace::map(self.vspace, self.tables, flags, offset, stack, bytes / PAGE_BYTES)?;
-        self.used += 1;
-        Ok(Some(Place {
-            stack,
-            stack_bytes: self.stack_bytes,
-            buffer: stack + self.stack_bytes,
-            memory: self.memory,
-            buffer_offset: offset + self.stack_bytes,
-        }))
-    }
-
-    /// Gives the place of a stopped thread back.
-    pub fn free(&mut self, place: Place) {
-        self.free.push(place);
-    }
-}
 
 /// What a thread is made from.
 #[derive(Clone, Debug)]

@@ -43,8 +43,7 @@ impl Iterator for Frames {
             return None;
         }
         self.left -= 1;
-        let record: *const [u64; 2] =
-            core::ptr::with_exposed_provenance(self.frame as usize);
+        let record: *const [u64; 2] = core::ptr::with_exposed_provenance(self.frame as usize);
         // SAFETY: inside a stack, which is mapped; any bits are numbers.
         let [caller, address] = unsafe { record.read() };
         // Callers' frames lie above; anything else is damage, or the end.

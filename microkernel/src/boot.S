@@ -282,44 +282,17 @@ boot_vectors:
     .endr
 
 boot_exception:
-    stp     x0, x1, [sp, #-16]!
+    msr     tpidrro_el0, x0
+    msr     tpidr_el0, x1
     mrs     x0, elr_el1
     adr     x1, probe_load
     cmp     x0, x1
-    b.ne    1f
+    mrs     x1, tpidr_el0
+    b.ne    kernel_bug              // exception.S; TPIDRRO_EL0 = the x0 before
     add     x0, x0, #4
     msr     elr_el1, x0
-    ldp     x0, x1, [sp], #16
     mov     w0, #-1
     eret
-1:  ldp     x0, x1, [sp], #16
-    // Room for Registers: x0–x30, sp, pc, pstate, syndrome, address.
-    sub     sp, sp, #288
-    stp     x0, x1, [sp]
-    stp     x2, x3, [sp, #16]
-    stp     x4, x5, [sp, #32]
-    stp     x6, x7, [sp, #48]
-    stp     x8, x9, [sp, #64]
-    stp     x10, x11, [sp, #80]
-    stp     x12, x13, [sp, #96]
-    stp     x14, x15, [sp, #112]
-    stp     x16, x17, [sp, #128]
-    stp     x18, x19, [sp, #144]
-    stp     x20, x21, [sp, #160]
-    stp     x22, x23, [sp, #176]
-    stp     x24, x25, [sp, #192]
-    stp     x26, x27, [sp, #208]
-    stp     x28, x29, [sp, #224]
-    add     x1, sp, #288
-    stp     x30, x1, [sp, #240]
-    mrs     x1, elr_el1
-    mrs     x2, spsr_el1
-    stp     x1, x2, [sp, #256]
-    mrs     x1, esr_el1
-    mrs     x2, far_el1
-    stp     x1, x2, [sp, #272]
-    mov     x0, sp
-    bl      boot_exception_report   // does not return
 
 .section .data.boot, "aw"
 .balign 8

@@ -125,9 +125,8 @@ fn map(
 ) -> (Controller, u64) {
     let mut build = || {
         let mut tables = KernelTables::new(image)?;
-        let uart = platform.uart.and_then(|uart| Some((uart, Span::new(uart.base, uart.bytes)?)));
-        let uart = uart.map(|(uart, span)| tables.map_device(span).map(|at| (uart.kind, at)));
-        let [distributor, second] = platform.interrupt_controller.registers();
+        let uart = platform.uart.map(|uart| tables.map_device(uart.base).map(|at| (uart.kind, at)));
+        let [distributor, second] = platform.interrupt_controller.registers().map(Span::base);
         let (distributor, second) = (tables.map_device(distributor)?, tables.map_device(second)?);
         tree.map_or(Ok(()), |tree| tables.map_window(tree))?;
         tables.map_ram(memory);

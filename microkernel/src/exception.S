@@ -187,7 +187,7 @@ guest_exit:
     ldp     x24, x25, [sp, #192]
     ldp     x22, x23, [sp, #176]
     ldp     x20, x21, [sp, #160]
-    ldr     x19, [sp, #152]
+    ldp     x18, x19, [sp, #144]
     mov     x0, #0
     mov     x8, #0
     eret
@@ -216,6 +216,7 @@ guest_run:
 
 // The kernel's own exception. In: TPIDRRO_EL0 = the x0 before. On a stack of its own it builds
 // `panic::Registers`.
+    .global kernel_bug
 kernel_bug:
     adrp    x0, bug_stack_end
     add     x0, x0, :lo12:bug_stack_end

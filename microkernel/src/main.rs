@@ -34,6 +34,8 @@ mod uart;
 
 use discovered::Stages;
 use microkernel_platform::platform::Conduit;
+// memcpy and its family, which the compiler calls.
+use osv_string as _;
 
 /// Where the boot code arrives: at the linked address, on the boot core's stack. `blob` is the
 /// device tree's physical address, `level` the exception level at entry, `counter` its time.

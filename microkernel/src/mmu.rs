@@ -15,6 +15,7 @@
 
 use crate::boot::{self, Image, KERNEL_BASE, STACK_BYTES, STACK_STRIDE};
 use aarch64_cpu::registers::{SCTLR_EL1, TCR_EL1};
+use ipc_proto::abi::layout::{BLOCK_BYTES, PAGE_BYTES};
 use microkernel_platform::memory_map::MemoryMap;
 use microkernel_platform::span::{Span, Spans};
 use microkernel_platform::tables::{Access, Table, TableError, Tables};
@@ -28,7 +29,6 @@ pub(crate) const WINDOW_BASE: u64 = 0xffff_ffff_c000_0000;
 pub(crate) const WINDOW_BYTES: u64 = 4 << 20;
 /// Where the registers of the kernel's devices are mapped.
 const DEVICE_BASE: u64 = WINDOW_BASE + 2 * WINDOW_BYTES;
-const BLOCK_BYTES: u64 = 2 << 20;
 
 /// SCTLR_EL1 with the MMU off: the bits that are one in Armv8.0.
 pub(crate) const SCTLR_RESET: u64 = 0x30d0_0800;
@@ -139,13 +139,13 @@ impl KernelTables {
         self.tables.map(in_window(pages.base()), pages, Access::Constant)
     }
 
-    /// Maps a device's registers and returns their address.
-    pub(crate) fn map_device(&mut self, registers: Span) -> Result<u64, TableError> {
-        let pages = registers.pages_around();
+    /// Maps the page of a device's registers that begins at `physical`; returns its address.
+    pub(crate) fn map_device(&mut self, physical: u64) -> Result<u64, TableError> {
+        let page = Span::new(physical, PAGE_BYTES).ok_or(TableError::TooHigh)?;
         let at = self.next_device;
-        self.tables.map(at, pages, Access::Device)?;
-        self.next_device += pages.bytes();
-        Ok(at + (registers.base() - pages.base()))
+        self.tables.map(at, page, Access::Device)?;
+        self.next_device += PAGE_BYTES;
+        Ok(at)
     }
 
     /// Makes the tables the active ones; nothing is mapped for EL0. Returns the physical

@@ -89,12 +89,6 @@ fn cause(syndrome: u64) -> &'static str {
     }
 }
 
-/// Where the boot vectors lead.
-#[unsafe(no_mangle)]
-extern "C" fn boot_exception_report(registers: &Registers) -> ! {
-    exception(registers)
-}
-
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     begin();

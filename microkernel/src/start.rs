@@ -54,7 +54,7 @@ pub(crate) fn start(mut found: Discovered) -> ! {
     };
     reached(&mut found.stages, "root", timer::now());
     let bytes = |span: Option<Span>| span.map_or(0, Span::bytes);
-    let info = BootInfo {
+    let mut info = BootInfo {
         command_line: found.command_line,
         platform: found.machine,
         memory: Vec::new(),
@@ -66,7 +66,7 @@ pub(crate) fn start(mut found: Discovered) -> ! {
         stages: found.stages,
     };
     let mut kernel = kernel.lock();
-    match kernel.create_root(&plan, &info) {
+    match kernel.create_root(&plan, &mut info) {
         Ok(_) => exception::leave(kernel),
         Err(why) => panic::give_up(format_args!("the root program cannot be started: {why:?}")),
     }

@@ -2,6 +2,7 @@
 
 use crate::process;
 use crate::qemu::Machine;
+use crate::symbols::Symbols;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -14,18 +15,18 @@ pub const TIMED_OUT: u8 = 124;
 /// The kernel command line, in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
-    /// Options, each with its dashes.
+    /// Options, each with its dashes; without blanks, for which options have no quotes.
     pub options: Vec<String>,
     /// The program and its arguments; none for the default program.
     pub program: Vec<String>,
 }
 
 impl CommandLine {
-    /// Writes it out: options first, words quoted where they need it.
+    /// Writes it out: options first, then the program's words, quoted where they need it.
     #[must_use]
     pub fn text(&self) -> String {
-        let words = self.options.iter().chain(&self.program);
-        words.map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+        let program = self.program.iter().map(|word| quote(word));
+        self.options.iter().cloned().chain(program).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -73,7 +74,8 @@ impl Session {
     /// # Errors
     /// If QEMU cannot be started.
     pub fn start(machine: &Machine, echo: Echo, limit: Option<Duration>) -> Result<Session> {
-        let mut session = Session::of(machine.command(), echo, limit)?;
+        let symbols = machine.symbols.clone().map(Symbols::new);
+        let mut session = Session::spawn(machine.command(), echo, limit, symbols)?;
         session.has_exit_status = machine.has_exit_status();
         Ok(session)
     }
@@ -82,18 +84,28 @@ impl Session {
     ///
     /// # Errors
     /// If QEMU cannot be started.
-    pub fn of(mut command: Command, echo: Echo, limit: Option<Duration>) -> Result<Session> {
+    pub fn of(command: Command, echo: Echo, limit: Option<Duration>) -> Result<Session> {
+        Session::spawn(command, echo, limit, None)
+    }
+
+    fn spawn(
+        mut command: Command,
+        echo: Echo,
+        limit: Option<Duration>,
+        symbols: Option<Symbols>,
+    ) -> Result<Session> {
         let (reader, writer) = std::io::pipe()?;
         command.stdin(Stdio::piped()).stdout(writer.try_clone()?);
         match echo {
             Echo::Live => command.stderr(Stdio::inherit()),
             Echo::Silent => command.stderr(writer),
         };
-        let mut child =
-            command.spawn().with_context(|| format!("starting {}", process::show(&command)))?;
+        let started = command.spawn();
+        let mut child = started.with_context(|| format!("starting {}", process::show(&command)))?;
         let (sender, chunks) = channel();
+        let filter = Filter { symbols, ..Filter::default() };
         std::thread::spawn(move || {
-            read_console(reader, echo, &|chunk| sender.send(chunk).is_ok());
+            read_console(reader, filter, echo, &|chunk| sender.send(chunk).is_ok());
         });
         Ok(Session {
             input: child.stdin.take(),
@@ -209,11 +221,16 @@ impl Drop for Session {
     }
 }
 
-/// Reads the console to its end; a carriage return before a line end is dropped.
-fn read_console(mut reader: impl Read, echo: Echo, send: &dyn Fn(Vec<u8>) -> bool) {
-    let (mut buffer, mut has_return) = ([0; 4096], false);
+/// Reads the console to its end and passes it on, filtered.
+fn read_console(
+    mut reader: impl Read,
+    mut filter: Filter,
+    echo: Echo,
+    send: &dyn Fn(Vec<u8>) -> bool,
+) {
+    let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = reader.read(&mut buffer) {
-        let chunk = plain_lines(&buffer[..count], &mut has_return);
+        let chunk = filter.pass(&buffer[..count]);
         if echo == Echo::Live {
             let mut out = std::io::stdout().lock();
             let _ = out.write_all(&chunk).and_then(|()| out.flush());
@@ -224,20 +241,43 @@ fn read_console(mut reader: impl Read, echo: Echo, send: &dyn Fn(Vec<u8>) -> boo
     }
 }
 
-/// Drops each carriage return before a line end; `has_return` holds one back between pieces.
-fn plain_lines(piece: &[u8], has_return: &mut bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(piece.len() + 1);
-    for &byte in piece {
-        if std::mem::take(has_return) && byte != b'\n' {
-            out.push(b'\r');
-        }
-        if byte == b'\r' {
-            *has_return = true;
-        } else {
+/// What is changed in the console's output, as it comes in pieces: a carriage return before a
+/// line end is dropped, and a line with a code address gets the function's name at its end.
+#[derive(Debug, Default)]
+struct Filter {
+    symbols: Option<Symbols>,
+    /// The piece before ended in a carriage return, which is held back.
+    has_return: bool,
+    /// The line so far.
+    line: Vec<u8>,
+}
+
+impl Filter {
+    fn pass(&mut self, piece: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(piece.len() + 1);
+        for &byte in piece {
+            if std::mem::take(&mut self.has_return) && byte != b'\n' {
+                out.push(b'\r');
+            }
+            match byte {
+                b'\r' => {
+                    self.has_return = true;
+                    continue;
+                }
+                b'\n' => {
+                    let line = std::mem::take(&mut self.line);
+                    let line = String::from_utf8_lossy(&line);
+                    let name = self.symbols.as_mut().and_then(|symbols| symbols.annotate(&line));
+                    if let Some(name) = name {
+                        out.extend_from_slice(format!("  {name}").as_bytes());
+                    }
+                }
+                _ => self.line.push(byte),
+            }
             out.push(byte);
         }
+        out
     }
-    out
 }
 
 /// Finds the exit status in what the system prints as its last words: `… status N`.
@@ -255,18 +295,18 @@ mod tests {
     #[test]
     fn a_command_line_has_options_first_and_quotes_what_needs_it() {
         let line = CommandLine {
-            options: vec!["--system=fused".into(), "--env=A=b c".into()],
+            options: vec!["--system=fused".into(), "--env=A=b".into()],
             program: vec!["/bin/sh".into(), "-c".into(), "echo \"$A\" \\n".into(), String::new()],
         };
-        assert_eq!(line.text(), r#"--system=fused "--env=A=b c" /bin/sh -c "echo \"$A\" \\n" """#);
+        assert_eq!(line.text(), r#"--system=fused --env=A=b /bin/sh -c "echo \"$A\" \\n" """#);
     }
 
     #[test]
     fn line_ends_become_plain_even_across_pieces() {
-        let mut has_return = false;
-        assert_eq!(plain_lines(b"a\r\nb\r", &mut has_return), b"a\nb");
-        assert_eq!(plain_lines(b"\nc\rd\r", &mut has_return), b"\nc\rd");
-        assert!(has_return);
+        let mut filter = Filter::default();
+        assert_eq!(filter.pass(b"a\r\nb\r"), b"a\nb");
+        assert_eq!(filter.pass(b"\nc\rd\r"), b"\nc\rd");
+        assert_eq!(filter.pass(b"e"), b"\re");
     }
 
     #[test]

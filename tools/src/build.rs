@@ -86,10 +86,16 @@ pub fn cargo_with(toolchain: &Toolchain, flags: &[String], subcommand: &str) -> 
     command
 }
 
+/// Returns the directory of the built programs, with their symbols.
+#[must_use]
+pub fn directory(profile: Profile) -> PathBuf {
+    workspace::target().join(TRIPLE).join(profile.name())
+}
+
 /// Returns the path of a built program, with its symbols.
 #[must_use]
 pub fn path(profile: Profile, program: &str) -> PathBuf {
-    workspace::target().join(TRIPLE).join(profile.name()).join(program)
+    directory(profile).join(program)
 }
 
 /// Reads a built program.

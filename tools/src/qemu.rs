@@ -68,6 +68,8 @@ pub struct Machine {
     pub initrd: Option<PathBuf>,
     /// The serial port.
     pub serial: Serial,
+    /// Where the programs lie with their symbols, to make backtraces readable.
+    pub symbols: Option<PathBuf>,
 }
 
 impl Machine {
@@ -86,6 +88,7 @@ impl Machine {
             is_debugged: false,
             initrd: None,
             serial: Serial::default(),
+            symbols: None,
         }
     }
 

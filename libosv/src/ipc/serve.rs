@@ -36,9 +36,9 @@ pub fn serve_on<K: Kernel + Clone, S: Service>(
     let server = Server { kernel: kernel.clone(), endpoint, reply, receive };
     let Err(rejection) = match S::MAX_MESSAGE {
         ..=8 => server.run::<1, S>(service),
-        ..=16 => server.run::<2, S>(service),
-        ..=32 => server.run::<4, S>(service),
-        ..=REGISTER_BYTES => server.run::<WORDS, S>(service),
+        9..=16 => server.run::<2, S>(service),
+        17..=32 => server.run::<4, S>(service),
+        33..=REGISTER_BYTES => server.run::<WORDS, S>(service),
         _ => server.run::<{ MESSAGE_BYTES / 8 }, S>(service),
     };
     rejection

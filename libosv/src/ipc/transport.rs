@@ -117,8 +117,8 @@ impl<K: Kernel> Endpoint<K> {
     ) -> Result<R, Undelivered> {
         match (shape.max_reply, info.is_short()) {
             (..=8, true) => read_words::<1, R>(info, words, decode),
-            (..=16, true) => read_words::<2, R>(info, words, decode),
-            (..=32, true) => read_words::<4, R>(info, words, decode),
+            (9..=16, true) => read_words::<2, R>(info, words, decode),
+            (17..=32, true) => read_words::<4, R>(info, words, decode),
             (_, true) => read_words::<WORDS, R>(info, words, decode),
             (..=REGISTER_BYTES, false) => Err(Undelivered::Malformed),
             (_, false) => {
@@ -167,10 +167,10 @@ impl<K: Kernel> Transport for Endpoint<K> {
     ) -> Result<R, Undelivered> {
         match shape.max_request {
             0 => self.call_short::<0, R>(shape, capabilities, encode, decode),
-            ..=8 => self.call_short::<1, R>(shape, capabilities, encode, decode),
-            ..=16 => self.call_short::<2, R>(shape, capabilities, encode, decode),
-            ..=32 => self.call_short::<4, R>(shape, capabilities, encode, decode),
-            ..=REGISTER_BYTES => self.call_short::<WORDS, R>(shape, capabilities, encode, decode),
+            1..=8 => self.call_short::<1, R>(shape, capabilities, encode, decode),
+            9..=16 => self.call_short::<2, R>(shape, capabilities, encode, decode),
+            17..=32 => self.call_short::<4, R>(shape, capabilities, encode, decode),
+            33..=REGISTER_BYTES => self.call_short::<WORDS, R>(shape, capabilities, encode, decode),
             _ => self.call_long(shape, capabilities, encode, decode),
         }
     }

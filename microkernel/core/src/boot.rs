@@ -9,7 +9,7 @@ use crate::entry::Call;
 use crate::machine::Machine;
 use crate::object::cspace::CSpace;
 use crate::object::thread::{Thread, binding_slot};
-use crate::store::{PhysAddr, Ref, SlotRef};
+use crate::store::{PhysAddr, Ref, SlotRef, Store};
 use ipc_proto::abi::boot_info::{
     BOOT_INFO_ADDRESS, BootInfo, MAX_RANGES, ROOT_BASE, ROOT_BUFFER_ADDRESS, ROOT_SLOTS,
     ROOT_STACK_ADDRESS, ROOT_STACK_BYTES, Range, RootImage, slots,
@@ -121,7 +121,7 @@ impl<M: Machine> Kernel<M> {
     pub fn create_root(
         &mut self,
         plan: &RootPlan<'_>,
-        info: &BootInfo<'_>,
+        info: &mut BootInfo<'_>,
     ) -> Result<Ref<Thread>, BootError> {
         check_header(plan)?;
         let cspace_bytes = (size_of::<CSpace>() as u64) * (ROOT_SLOTS + 1);
@@ -133,13 +133,12 @@ impl<M: Machine> Kernel<M> {
             .filter(|&index| plan.ram[index].bytes >= needed)
             .ok_or(BootError::NoMemory)?;
         let (thread, cspace) = self.create_first(plan.ram[home].base, carved);
-        let mut info = info.clone();
-        self.grant_memory(plan, home, carved, cspace, &mut info)?;
+        self.grant_memory(plan, home, carved, cspace, info)?;
         let extra = CPtr(info.first_free);
         info.first_free += 3;
         let source = CPtr(slots::FIRST_RANGE.0 + home as u32);
         self.set_up_space(plan, thread, source, extra, &private)?;
-        let length = self.write_info(&info, extra.offset(2), thread, private.info)?;
+        let length = self.write_info(info, extra.offset(2), thread, private.info)?;
         self.set_schedule(thread, ROOT_PRIORITY, self.machine.counter_hz() * ROOT_SLICE_US / 1_000_000);
         let context = &mut self.store.get_mut(thread).context;
         context.pc = plan.header.entry;
@@ -301,14 +300,47 @@ impl<M: Machine> Kernel<M> {
         thread: Ref<Thread>,
         offset: u64,
     ) -> Result<u64, BootError> {
-        let mut bytes = [0; (INFO_PAGES * PAGE_BYTES) as usize];
-        let encoded = postcard::to_slice(info, &mut bytes);
-        let length = encoded.map_err(|_| BootError::BootInfoTooLong)?.len();
         let base = self.private_base(thread, memory)?.offset(offset);
-        for (index, word) in bytes[..length.next_multiple_of(8)].chunks_exact(8).enumerate() {
-            let word = word.try_into().map(u64::from_le_bytes).unwrap_or_default();
-            self.store.write_user(base.offset(index as u64 * 8), word);
+        let writer = PageWriter { store: &mut self.store, base, written: 0, word: 0 };
+        postcard::serialize_with_flavor(info, writer).map_err(|_| BootError::BootInfoTooLong)
+    }
+}
+
+/// Where the boot info is encoded to: straight into its pages, a word at a time.
+struct PageWriter<'a> {
+    store: &'a mut Store,
+    base: PhysAddr,
+    written: u64,
+    word: u64,
+}
+
+impl PageWriter<'_> {
+    fn flush(&mut self, end: u64) {
+        let at = end.saturating_sub(1) / 8 * 8;
+        self.store.write_user(self.base.offset(at), self.word);
+        self.word = 0;
+    }
+}
+
+impl postcard::ser_flavors::Flavor for PageWriter<'_> {
+    type Output = u64;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        if self.written == INFO_PAGES * PAGE_BYTES {
+            return Err(postcard::Error::SerializeBufferFull);
         }
-        Ok(length as u64)
+        self.word |= u64::from(byte) << (self.written % 8 * 8);
+        self.written += 1;
+        if self.written.is_multiple_of(8) {
+            self.flush(self.written);
+        }
+        Ok(())
+    }
+
+    fn finalize(mut self) -> postcard::Result<u64> {
+        if !self.written.is_multiple_of(8) {
+            self.flush(self.written);
+        }
+        Ok(self.written)
     }
 }

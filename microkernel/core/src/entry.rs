@@ -52,6 +52,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A fault of a native thread: a fixup, or a message to its fault endpoint.
+    #[inline(never)]
     fn fault(&mut self, thread: Ref<Thread>, syndrome: u64, address: u64) {
         let state = self.store.get_mut(thread);
         let Context { pc, sp, .. } = state.context;
@@ -78,9 +79,7 @@ impl<M: Machine> Kernel<M> {
             ipc::POLL => self.poll(thread),
             ipc::SIGNAL => self.signal_from(thread),
             ipc::YIELD => {
-                self.store.get_mut(thread).context.x[8] = 0;
-                self.rotate();
-                self.reschedule();
+                self.yield_from(thread);
                 Ok(())
             }
             ipc::DEBUG_WRITE => self.debug_write(thread),
@@ -94,7 +93,15 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    #[inline(never)]
+    fn yield_from(&mut self, thread: Ref<Thread>) {
+        self.store.get_mut(thread).context.x[8] = 0;
+        self.rotate();
+        self.reschedule();
+    }
+
     /// A call of the system-call table.
+    #[inline(never)]
     fn table_call(&mut self, thread: Ref<Thread>, number: u64) {
         let [x0, x1, x2, x3, x4, x5, ..] = self.store.get(thread).context.x;
         let mut call = Call { kernel: self, thread };
@@ -108,6 +115,7 @@ impl<M: Machine> Kernel<M> {
         self.reschedule();
     }
 
+    #[inline(never)]
     fn wait(&mut self, thread: Ref<Thread>) -> Result<(), Rejection> {
         let [at, deadline, ..] = self.store.get(thread).context.x;
         let object = self.waitable(thread, at)?;
@@ -123,6 +131,7 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
+    #[inline(never)]
     fn poll(&mut self, thread: Ref<Thread>) -> Result<(), Rejection> {
         let at = self.store.get(thread).context.x[0];
         let object = self.waitable(thread, at)?;
@@ -144,6 +153,7 @@ impl<M: Machine> Kernel<M> {
         if slot.rights.contains(Rights::READ) { Ok(object) } else { Err(Rejection::MissingRight) }
     }
 
+    #[inline(never)]
     fn signal_from(&mut self, thread: Ref<Thread>) -> Result<(), Rejection> {
         let at = CPtr::from_word(self.store.get(thread).context.x[0]).ok_or(Rejection::Malformed)?;
         let slot = self.lookup(thread, at)?;
@@ -159,6 +169,7 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
+    #[inline(never)]
     fn debug_write(&mut self, thread: Ref<Thread>) -> Result<(), Rejection> {
         let x = &self.store.get(thread).context.x;
         let [w0, w1, w2, w3, w4, w5, w6, w7, _, at, info, ..] = *x;

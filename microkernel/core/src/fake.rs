@@ -134,7 +134,7 @@ impl Fixture {
             initrd: None,
             device_tree: None,
         };
-        let root = kernel.create_root(&plan, &Self::info()).expect("root fits");
+        let root = kernel.create_root(&plan, &mut Self::info()).expect("root fits");
         Fixture { kernel, root, arena }
     }
 

@@ -74,10 +74,9 @@ fn long_at(bytes: &[u8], offset: usize) -> Option<u64> {
     Some(u64::from_be_bytes(*bytes))
 }
 
-/// Returns the text at the start of `bytes` up to its NUL.
-fn text_at(bytes: &[u8]) -> Option<&str> {
-    let end = bytes.iter().position(|byte| *byte == 0)?;
-    core::str::from_utf8(bytes.get(..end)?).ok()
+/// Returns what is at the start of `bytes` up to a NUL.
+fn name_at(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(..bytes.iter().position(|byte| *byte == 0)?)
 }
 
 /// A sound device tree.
@@ -190,9 +189,9 @@ impl<'a> Blob<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
     /// A node begins; its name.
-    Begin(&'a str),
+    Begin(&'a [u8]),
     /// A property of the node: name and value.
-    Property(&'a str, &'a [u8]),
+    Property(&'a [u8], &'a [u8]),
     /// The node ends.
     End,
 }
@@ -226,7 +225,7 @@ impl<'a> Tokens<'a> {
                 END => return Ok(None),
                 END_NODE => return Ok(Some(Token::End)),
                 BEGIN_NODE => {
-                    let name = text_at(self.rest).ok_or(Broken::BadStructure)?;
+                    let name = name_at(self.rest).ok_or(Broken::BadStructure)?;
                     self.skip(name.len() + 1)?;
                     return Ok(Some(Token::Begin(name)));
                 }
@@ -239,7 +238,7 @@ impl<'a> Tokens<'a> {
     fn property(&mut self) -> Result<Token<'a>, Broken> {
         let length = usize::try_from(self.word()?).map_err(|_| Broken::BadStructure)?;
         let name = usize::try_from(self.word()?).map_err(|_| Broken::BadStructure)?;
-        let name = self.strings.get(name..).and_then(text_at).ok_or(Broken::BadStructure)?;
+        let name = self.strings.get(name..).and_then(name_at).ok_or(Broken::BadStructure)?;
         let value = self.rest.get(..length).ok_or(Broken::BadStructure)?;
         self.skip(length)?;
         Ok(Token::Property(name, value))

@@ -96,11 +96,11 @@ impl<'a> Basics<'a> {
     fn chosen(&mut self, node: &Node<'_, 'a>) {
         for (name, value) in node.properties() {
             match name {
-                "bootargs" => self.command_line = text(value).unwrap_or_default(),
-                "linux,initrd-start" => self.initrd_start = number(value),
-                "linux,initrd-end" => self.initrd_end = number(value),
-                "rng-seed" => self.seeds[0] = value,
-                "kaslr-seed" => self.seeds[1] = value,
+                b"bootargs" => self.command_line = text(value).unwrap_or_default(),
+                b"linux,initrd-start" => self.initrd_start = number(value),
+                b"linux,initrd-end" => self.initrd_end = number(value),
+                b"rng-seed" => self.seeds[0] = value,
+                b"kaslr-seed" => self.seeds[1] = value,
                 _ => {}
             }
         }
@@ -126,7 +126,7 @@ fn controller(node: &Node<'_, '_>) -> Option<InterruptController> {
     if !v2 && !node.is_compatible(GIC_V3) {
         return None;
     }
-    let mut registers = node.registers();
+    let mut registers = node.registers().filter(|span| is_device_address(*span));
     let (first, second) = (registers.next()?, registers.next()?);
     Some(if v2 {
         InterruptController::V2 { distributor: first, cpu_interface: second }
@@ -152,7 +152,7 @@ fn console<'a>(blob: &Blob<'a>, stdout: Option<&'a str>) -> Option<&'a str> {
 
 /// Takes note of RAM and of what is reserved in it.
 fn memory(node: &Node<'_, '_>, platform: &mut Platform<'_>) -> Result<(), Broken> {
-    if node.text("device_type") == Some("memory") {
+    if node.is_of_type("memory") {
         for span in node.registers() {
             // More pieces of RAM than there is room for are not used.
             let _ = platform.memory.add(span);
@@ -182,7 +182,7 @@ fn devices<'a>(node: &Node<'_, 'a>, basics: &Basics<'a>, platform: &mut Platform
         platform.timer_line = line.filter(|line| *line < 32).unwrap_or(platform.timer_line);
     } else if node.is_compatible(PL031) {
         platform.rtc = node.registers().next().map(|span| span.pages_around().base());
-    } else if node.is_in("/cpus") && node.text("device_type") == Some("cpu") {
+    } else if node.is_in("/cpus") && node.is_of_type("cpu") {
         let by_table = node.text("enable-method") == Some("spin-table");
         let release = node.property("cpu-release-addr").and_then(number).filter(|_| by_table);
         if let Some(affinity) = node.unit() {
@@ -190,6 +190,11 @@ fn devices<'a>(node: &Node<'_, 'a>, basics: &Basics<'a>, platform: &mut Platform
             let _ = platform.cores.push(Core { affinity, release_address: release });
         }
     }
+}
+
+/// Tells whether registers lie where they can be mapped.
+fn is_device_address(span: Span) -> bool {
+    span.base().is_multiple_of(PAGE_BYTES) && span.end() <= 1 << 48
 }
 
 fn uart(node: &Node<'_, '_>, interrupt_cells: u32) -> Option<Uart> {
@@ -201,10 +206,7 @@ fn uart(node: &Node<'_, '_>, interrupt_cells: u32) -> Option<Uart> {
     } else {
         return None;
     };
-    let registers = node.registers().next()?;
-    if registers.base() % PAGE_BYTES != 0 {
-        return None;
-    }
+    let registers = node.registers().next().filter(|span| is_device_address(*span))?;
     let line = node.interrupt(0, interrupt_cells)?;
     Some(Uart { kind, base: registers.base(), bytes: registers.pages_around().bytes(), line })
 }

@@ -109,9 +109,7 @@ fn collect(register: u64, rows: &[Row]) -> u64 {
 pub fn hwcap(id: IdRegisters) -> (u64, u64) {
     let mut bits = collect(id.isar0, ISAR0) | collect(id.isar1, ISAR1) | collect(id.mmfr2, MMFR2);
     // FP and AdvSIMD are signed: 15 stands for "none", 1 for "with half precision".
-    for (shift, plain, half) in
-        [(16, first::FP, first::FPHP), (20, first::ASIMD, first::ASIMDHP)]
-    {
+    for (shift, plain, half) in [(16, first::FP, first::FPHP), (20, first::ASIMD, first::ASIMDHP)] {
         match field(id.pfr0, shift) {
             0xf => {}
             0 => bits |= 1 << plain,

@@ -77,18 +77,11 @@ mod tests {
         let free: std::vec::Vec<_> = map.free.iter().map(|s| (s.base(), s.end())).collect();
         assert_eq!(
             free,
-            [
-                (0x4000_0000, 0x4020_0000),
-                (0x4050_1000, 0x4500_0000),
-                (0x4500_2000, 0x4800_0000),
-            ]
+            [(0x4000_0000, 0x4020_0000), (0x4050_1000, 0x4500_0000), (0x4500_2000, 0x4800_0000),]
         );
         assert_eq!(map.ram.len(), 2);
         let device: std::vec::Vec<_> = map.device.iter().map(|s| (s.base(), s.end())).collect();
-        assert_eq!(
-            device,
-            [(0, 0x0800_0000), (0x0802_0000, 0x4000_0000), (0x4800_0000, 1 << 40)]
-        );
+        assert_eq!(device, [(0, 0x0800_0000), (0x0802_0000, 0x4000_0000), (0x4800_0000, 1 << 40)]);
     }
 
     #[test]

@@ -4,13 +4,17 @@ use crate::blob::{Blob, MAX_DEPTH, Token, Tokens, word_at};
 use crate::span::Span;
 use heapless::Vec;
 
-/// A node on the path from the root: what its children's addresses look like.
-#[derive(Clone, Copy, Debug)]
+/// A node on the path from the root, with the properties that nearly every reader asks for.
+#[derive(Clone, Copy, Debug, Default)]
 struct Level<'a> {
-    name: &'a str,
+    name: &'a [u8],
     address_cells: u32,
     size_cells: u32,
     ranges: Option<&'a [u8]>,
+    compatible: &'a [u8],
+    status: Option<&'a [u8]>,
+    device_type: &'a [u8],
+    reg: &'a [u8],
 }
 
 /// A walk over all nodes, parents before children.
@@ -44,20 +48,25 @@ impl<'a> Nodes<'a> {
     }
 }
 
-fn level<'a>(name: &'a str, properties: Tokens<'a>) -> Level<'a> {
-    let mut level = Level { name, address_cells: 2, size_cells: 1, ranges: None };
+/// Collects what is asked for all the time in one pass over the properties.
+fn level<'a>(name: &'a [u8], properties: Tokens<'a>) -> Level<'a> {
+    let mut level = Level { name, address_cells: 2, size_cells: 1, ..Level::default() };
     for (name, value) in pairs(properties) {
         match name {
-            "#address-cells" => level.address_cells = word_at(value, 0).unwrap_or(2),
-            "#size-cells" => level.size_cells = word_at(value, 0).unwrap_or(1),
-            "ranges" => level.ranges = Some(value),
+            b"#address-cells" => level.address_cells = word_at(value, 0).unwrap_or(2),
+            b"#size-cells" => level.size_cells = word_at(value, 0).unwrap_or(1),
+            b"ranges" => level.ranges = Some(value),
+            b"compatible" => level.compatible = value,
+            b"status" => level.status = Some(value),
+            b"device_type" => level.device_type = value,
+            b"reg" => level.reg = value,
             _ => {}
         }
     }
     level
 }
 
-fn pairs<'a>(tokens: Tokens<'a>) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+fn pairs<'a>(tokens: Tokens<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     tokens.map_while(|token| match token {
         Token::Property(name, value) => Some((name, value)),
         _ => None,
@@ -85,14 +94,14 @@ pub struct Node<'w, 'a> {
 
 impl<'a> Node<'_, 'a> {
     /// Returns the node's properties, names and values.
-    pub fn properties(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+    pub fn properties(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         pairs(self.properties)
     }
 
     /// Returns the value of a property.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&'a [u8]> {
-        self.properties().find(|(found, _)| *found == name).map(|(_, value)| value)
+        self.properties().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// Returns the first cell of a property.
@@ -107,41 +116,42 @@ impl<'a> Node<'_, 'a> {
         text(self.property(name)?)
     }
 
+    fn own(&self) -> Option<&Level<'a>> {
+        self.path.last()
+    }
+
     /// Tells whether the node is one of the devices named.
     #[must_use]
     pub fn is_compatible(&self, names: &[&str]) -> bool {
-        self.property("compatible").is_some_and(|list| {
-            list.split(|byte| *byte == 0)
-                .any(|entry| names.iter().any(|name| name.as_bytes() == entry))
+        self.own().is_some_and(|own| {
+            let mut entries = own.compatible.split(|byte| *byte == 0);
+            entries.any(|entry| names.iter().any(|name| name.as_bytes() == entry))
         })
+    }
+
+    /// Tells whether the node's `device_type` is `kind`.
+    #[must_use]
+    pub fn is_of_type(&self, kind: &str) -> bool {
+        self.own().is_some_and(|own| is_text(own.device_type, kind))
     }
 
     /// Tells whether the device may be used.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        self.text("status").is_none_or(|status| matches!(status, "okay" | "ok"))
+        let status = self.own().and_then(|own| own.status);
+        status.is_none_or(|status| is_text(status, "okay") || is_text(status, "ok"))
     }
 
     /// Tells whether the node lies at `path`; a part of it without unit address fits any.
     #[must_use]
     pub fn is_at(&self, path: &str) -> bool {
-        let mut levels = self.path.iter().skip(1);
-        let mut parts = path.split('/').filter(|part| !part.is_empty());
-        loop {
-            match (levels.next(), parts.next()) {
-                (None, None) => return path.starts_with('/'),
-                (Some(level), Some(part)) if fits(level.name, part) => {}
-                _ => return false,
-            }
-        }
+        lies_at(self.path, path)
     }
 
     /// Tells whether the node lies directly in the node at `path`.
     #[must_use]
     pub fn is_in(&self, path: &str) -> bool {
-        self.path.split_last().is_some_and(|(_, parents)| {
-            !parents.is_empty() && Node { properties: self.properties, path: parents }.is_at(path)
-        })
+        self.path.split_last().is_some_and(|(_, parents)| lies_at(parents, path))
     }
 
     fn parent(&self) -> Option<&Level<'a>> {
@@ -151,13 +161,13 @@ impl<'a> Node<'_, 'a> {
     /// Returns the first number of `reg` as it stands there.
     #[must_use]
     pub fn unit(&self) -> Option<u64> {
-        take_number(&mut self.property("reg")?, self.parent()?.address_cells)
+        take_number(&mut { self.own()?.reg }, self.parent()?.address_cells)
     }
 
     /// Returns the ranges of `reg` as physical addresses; those that the processor cannot reach
     /// are left out.
     pub fn registers(&self) -> impl Iterator<Item = Span> {
-        let mut cells = self.property("reg").unwrap_or_default();
+        let mut cells = self.own().map_or(&[][..], |own| own.reg);
         core::iter::from_fn(move || {
             let parent = self.parent()?;
             if cells.is_empty() {
@@ -212,8 +222,20 @@ fn cross(bus: &Level<'_>, above_address_cells: u32, span: Span) -> Option<Span> 
     None
 }
 
-fn fits(name: &str, part: &str) -> bool {
-    name == part || (!part.contains('@') && name.split('@').next() == Some(part))
+fn lies_at(levels: &[Level<'_>], path: &str) -> bool {
+    let Some((_root, levels)) = levels.split_first() else { return false };
+    let mut parts = path.as_bytes().split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+    levels.iter().all(|level| parts.next().is_some_and(|part| fits(level.name, part)))
+        && parts.next().is_none()
+}
+
+/// Tells whether a node's name is `part`, give or take the unit address.
+fn fits(name: &[u8], part: &[u8]) -> bool {
+    name.strip_prefix(part).is_some_and(|rest| matches!(rest.first(), None | Some(b'@')))
+}
+
+fn is_text(value: &[u8], text: &str) -> bool {
+    value.strip_suffix(&[0]).unwrap_or(value) == text.as_bytes()
 }
 
 /// Returns a property's value as a text without its terminator.

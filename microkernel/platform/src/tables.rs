@@ -57,6 +57,8 @@ pub enum TableError {
     Overlap,
     /// An address is not page-aligned.
     Unaligned,
+    /// A physical address has more than 48 bits.
+    TooHigh,
 }
 
 /// Tables under construction; the first one of the pool is the root.
@@ -101,12 +103,16 @@ impl<'a> Tables<'a> {
         access: Access,
     ) -> Result<(), TableError> {
         let (mut at, mut from) = (virtual_address, span.base());
-        if (at | from | span.bytes()) % PAGE_BYTES != 0 {
+        if !(at | from | span.bytes()).is_multiple_of(PAGE_BYTES) {
             return Err(TableError::Unaligned);
+        }
+        if span.end() > ADDRESS_MASK + PAGE_BYTES {
+            return Err(TableError::TooHigh);
         }
         while from < span.end() {
             let left = span.end() - from;
-            let fits = |level: &u32| (at | from) % bytes_at(*level) == 0 && left >= bytes_at(*level);
+            let fits =
+                |level: &u32| (at | from) % bytes_at(*level) == 0 && left >= bytes_at(*level);
             // Level 3 always fits: everything is a multiple of the page.
             let level = [1, 2].into_iter().find(fits).unwrap_or(3);
             self.set(at, from, level, access)?;

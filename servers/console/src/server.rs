@@ -11,7 +11,7 @@ use ipc_proto::console::{CHUNK_BYTES, Console, ConsoleError, Events, Modes, Wind
 use ipc_proto::data::{Bytes, Text};
 use ipc_proto::log::{LINE_BYTES, Level, Log, LogError};
 use ipc_proto::system::{Caller, ConsoleStart, Protocol};
-use ipc_proto::{console, log};
+use ipc_proto::{console, log, system};
 
 /// Most clients that watch the console.
 const MAX_WATCHERS: usize = 8;
@@ -22,6 +22,8 @@ pub trait Host {
     fn signal(&mut self, notification: Cap<kind::Notification>);
     /// Lets the UART interrupt again.
     fn acknowledge(&mut self);
+    /// Tells root that all output is out.
+    fn report_drained(&mut self);
 }
 
 /// The console server.
@@ -92,6 +94,15 @@ impl<U: Uart, H: Host> ConsoleServer<U, H> {
         }
     }
 
+    fn drain_output(&mut self) {
+        self.terminal.output().resume();
+        while self.terminal.output().has_pending() || !self.uart.is_idle() {
+            self.turn();
+            self.terminal.output().resume();
+        }
+        self.turn();
+    }
+
     /// Sends until there is room for `bytes` more or output is stopped.
     fn make_room(&mut self, bytes: usize) {
         while self.terminal.output().room() < bytes && self.terminal.output().has_pending() {
@@ -146,12 +157,7 @@ impl<U: Uart, H: Host> Console for ConsoleServer<U, H> {
     /// Waits in place: the UART empties its FIFO by itself, and input is taken meanwhile.
     /// Output that was stopped (`^S`) goes on, for who drains is about to end something.
     fn drain(&mut self, _: Badge) -> Result<(), ConsoleError> {
-        self.terminal.output().resume();
-        while self.terminal.output().has_pending() || !self.uart.is_idle() {
-            self.turn();
-            self.terminal.output().resume();
-        }
-        self.turn();
+        self.drain_output();
         Ok(())
     }
 
@@ -200,12 +206,18 @@ impl<U: Uart, H: Host> Service for ConsoleServer<U, H> {
         }
     }
 
-    /// The UART interrupts.
-    fn signal(&mut self, _: u64) {
-        // First clear, then look: what comes after the look interrupts again.
-        self.uart.clear_interrupts();
-        self.turn();
-        self.host.acknowledge();
+    /// The UART interrupts, or root asks for the last bytes.
+    fn signal(&mut self, bits: u64) {
+        if bits & system::DRAIN_SIGNAL != 0 {
+            self.drain_output();
+            self.host.report_drained();
+        }
+        if bits & !system::DRAIN_SIGNAL != 0 {
+            // First clear, then look: what comes after the look interrupts again.
+            self.uart.clear_interrupts();
+            self.turn();
+            self.host.acknowledge();
+        }
     }
 }
 

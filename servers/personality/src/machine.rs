@@ -72,6 +72,8 @@ pub trait Translation: Send + Sync {
 pub trait Carrier: Parker {
     /// Lets the carrier, which is idle, run `task` from `registers` on.
     fn start(&self, task: Arc<Task>, registers: &GuestRecord);
+    /// Gives back a carrier that nothing was started in.
+    fn release(&self);
     /// Runs the guest from `record` on, which is the one bound to it. Only the carrier's own
     /// thread calls this.
     fn run(&self, record: &mut GuestRecord) -> GuestExit;
@@ -95,6 +97,8 @@ pub trait Machine: Send + Sync {
     /// # Errors
     /// No memory for one.
     fn make_carrier(&self) -> Result<Arc<dyn Carrier>, NoMemory>;
+    /// Lets other threads run.
+    fn yield_now(&self);
     /// Writes a log line.
     fn log(&self, line: core::fmt::Arguments<'_>);
     /// Ends the system: the first process is gone.

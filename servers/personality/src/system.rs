@@ -14,6 +14,7 @@ use crate::task::tree::{ExitStatus, Tree};
 use crate::task::{Process, Task};
 use crate::time::Clock;
 use crate::vdso::Vdso;
+use crate::vfs::tree::Vfs;
 use crate::vfs::tty::Tty;
 use linux_raw_sys::general as linux;
 
@@ -28,6 +29,24 @@ pub struct Hardware {
     pub cores: u32,
 }
 
+/// What a system is put together from.
+pub struct Parts {
+    /// What lies below.
+    pub machine: Arc<dyn Machine>,
+    /// Page frames.
+    pub frames: Arc<dyn Frames>,
+    /// Time.
+    pub clock: Arc<Clock>,
+    /// Random numbers.
+    pub random: Arc<Random>,
+    /// The processor.
+    pub hardware: Hardware,
+    /// Files.
+    pub vfs: Vfs,
+    /// The terminal, if the system has one.
+    pub tty: Option<Arc<Tty>>,
+}
+
 /// The whole system.
 pub struct System {
     /// What lies below.
@@ -35,31 +54,29 @@ pub struct System {
     /// Page frames.
     pub frames: Arc<dyn Frames>,
     /// Time.
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
     /// Random numbers.
-    pub random: Random,
+    pub random: Arc<Random>,
     /// The pages of the vDSO.
     pub vdso: Option<Vdso>,
     /// The processor.
     pub hardware: Hardware,
     /// Sleepers on words of memory.
     pub futexes: Futexes,
+    /// Files.
+    pub vfs: Vfs,
     /// The terminal, if the system has one.
     pub tty: Option<Arc<Tty>>,
+    /// The name of the machine (`sethostname`).
+    pub host_name: Mutex<Vec<u8>>,
     tree: Mutex<Tree>,
 }
 
 impl System {
     /// Puts a system together.
     #[must_use]
-    pub fn new(
-        machine: Arc<dyn Machine>,
-        frames: Arc<dyn Frames>,
-        clock: Clock,
-        random: Random,
-        hardware: Hardware,
-        tty: Option<Arc<Tty>>,
-    ) -> System {
+    pub fn new(parts: Parts) -> System {
+        let Parts { machine, frames, clock, random, hardware, vfs, tty } = parts;
         let vdso = Vdso::new(&frames, &clock);
         System {
             machine,
@@ -69,9 +86,23 @@ impl System {
             vdso,
             hardware,
             futexes: Futexes::default(),
+            vfs,
             tty,
+            host_name: Mutex::new(b"osv".to_vec()),
             tree: Mutex::new(Tree::default()),
         }
+    }
+
+    /// Returns nanoseconds since boot.
+    #[must_use]
+    pub fn monotonic(&self) -> u64 {
+        self.clock.monotonic(self.machine.now())
+    }
+
+    /// Returns nanoseconds since 1970.
+    #[must_use]
+    pub fn realtime(&self) -> u64 {
+        self.clock.realtime(self.machine.now())
     }
 
     /// Works on the process tree.

@@ -105,7 +105,11 @@ pub fn run(groups: &'static [Group], selected: impl Fn(&str, &str) -> bool) -> i
     for group in groups {
         for check in group.checks.iter().filter(|check| selected(group.name, check.name)) {
             let good = run_check(check);
-            if good { passed += 1 } else { failed += 1 }
+            if good {
+                passed += 1
+            } else {
+                failed += 1
+            }
             report(passed + failed, group, check, good);
         }
     }

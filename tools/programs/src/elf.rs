@@ -1,7 +1,9 @@
 //! The vDSO: an ELF image in memory, searched for a function by name and version.
 
 use linux_raw_sys::auxvec::AT_SYSINFO_EHDR;
-use linux_raw_sys::elf_uapi::{DT_STRTAB, DT_SYMTAB, Elf64_Dyn, Elf64_Ehdr, Elf64_Phdr, Elf64_Sym, PT_DYNAMIC, PT_LOAD};
+use linux_raw_sys::elf_uapi::{
+    DT_STRTAB, DT_SYMTAB, Elf64_Dyn, Elf64_Ehdr, Elf64_Phdr, Elf64_Sym, PT_DYNAMIC, PT_LOAD,
+};
 
 use crate::memory::peek;
 use crate::start::{environment, string};

@@ -74,7 +74,8 @@ global_asm!(
 unsafe extern "C" {
     fn load_fp(registers: *const Registers);
     fn store_fp(registers: *mut Registers);
-    fn fp_call(before: *const Registers, after: *mut Registers, number: u64, a: u64, b: u64) -> u64;
+    fn fp_call(before: *const Registers, after: *mut Registers, number: u64, a: u64, b: u64)
+    -> u64;
     fn fp_break(before: *const Registers, after: *mut Registers);
     fn fp_spin(before: *const Registers, after: *mut Registers, rounds: u64);
     fn read_fpcr() -> u64;
@@ -86,7 +87,9 @@ pub fn pattern(seed: u64) -> Registers {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     core::array::from_fn(|_| {
         let mut word = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             u128::from(state ^ state >> 29)
         };
         word() << 64 | word()
@@ -111,7 +114,8 @@ pub fn store() -> Registers {
 pub fn across_call(before: &Registers, number: u32, arguments: [u64; 2]) -> (u64, Registers) {
     let mut after = [0; 32];
     // SAFETY: as in `load`; the calls that the checks do here change no memory of Rust's.
-    let answer = unsafe { fp_call(before, &raw mut after, number.into(), arguments[0], arguments[1]) };
+    let answer =
+        unsafe { fp_call(before, &raw mut after, number.into(), arguments[0], arguments[1]) };
     (answer, after)
 }
 

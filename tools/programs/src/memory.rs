@@ -15,7 +15,14 @@ pub const READ_WRITE: u32 = PROT_READ | PROT_WRITE;
 pub const PRIVATE: u32 = MAP_PRIVATE | MAP_ANONYMOUS;
 
 /// Maps memory or a file; returns the address.
-pub fn map(hint: usize, bytes: usize, protection: u32, flags: u32, fd: Fd, offset: i64) -> Result<usize> {
+pub fn map(
+    hint: usize,
+    bytes: usize,
+    protection: u32,
+    flags: u32,
+    fd: Fd,
+    offset: i64,
+) -> Result<usize> {
     Ok(call!(__NR_mmap, hint, bytes, protection, flags, fd, offset)? as usize)
 }
 

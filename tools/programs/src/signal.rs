@@ -112,7 +112,8 @@ pub struct Action {
     pub handler: u64,
     /// `SA_` flags.
     pub flags: u64,
-    restorer: u64,
+    /// Where the handler returns to, with `SA_RESTORER`.
+    pub restorer: u64,
     /// Signals blocked while the handler runs.
     pub mask: u64,
 }
@@ -216,11 +217,13 @@ extern "C" fn note_fault(signal: u32, info: &mut Info, context: &mut Context) {
 }
 
 /// Runs `work`, on one thread at a time, and returns the fault that ended it, if one did.
-pub fn fault_of(work: impl FnOnce()) -> Option<Fault> {
+pub fn fault_of<T>(work: impl FnOnce() -> T) -> Option<Fault> {
     for signal in FAULTS {
         handle(signal, note_fault, SA_ONSTACK);
     }
-    let faulted = guard::run(&RETURN, work);
+    let faulted = guard::run(&RETURN, || {
+        work();
+    });
     for signal in FAULTS {
         set_default(signal);
     }
@@ -234,7 +237,7 @@ pub fn fault_of(work: impl FnOnce()) -> Option<Fault> {
 
 /// Expects `work` to end in a fault with this signal, code and address.
 #[track_caller]
-pub fn expect_fault(signal: u32, code: u32, address: usize, work: impl FnOnce()) {
+pub fn expect_fault<T>(signal: u32, code: u32, address: usize, work: impl FnOnce() -> T) {
     let fault = fault_of(work).expect("a fault");
     assert_eq!((fault.signal, fault.code, fault.address), (signal, code as i32, address as u64));
 }

@@ -239,6 +239,11 @@ pub fn clock(clock: u32) -> Result {
 }
 
 /// Waits on a futex word, or wakes its waiters; `argument` is the timeout's address or a count.
-pub fn futex(word: &core::sync::atomic::AtomicU32, operation: u32, value: u32, argument: u64) -> Result {
+pub fn futex(
+    word: &core::sync::atomic::AtomicU32,
+    operation: u32,
+    value: u32,
+    argument: u64,
+) -> Result {
     call!(__NR_futex, word, operation, value, argument, 0, 0)
 }

@@ -43,8 +43,15 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    fn clone_onto(flags: u64, stack: usize, parent: usize, tls: usize, child: usize, entry: Entry, argument: u64)
-    -> i64;
+    fn clone_onto(
+        flags: u64,
+        stack: usize,
+        parent: usize,
+        tls: usize,
+        child: usize,
+        entry: Entry,
+        argument: u64,
+    ) -> i64;
 }
 
 /// What a thread runs; the result becomes its exit status.

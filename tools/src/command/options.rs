@@ -1,6 +1,7 @@
 //! Options that describe the machine and the system, for every command that boots one.
 
 use crate::boot::CommandLine;
+use crate::build;
 use crate::images::LoaderImage;
 use crate::qemu::{self, Accelerator, Serial};
 use crate::target::Profile;
@@ -97,6 +98,7 @@ impl Machine {
             is_debugged: self.gdb,
             initrd: self.initrd.clone(),
             serial,
+            symbols: Some(build::directory(image.profile)),
             ..qemu::Machine::new(image.path.clone())
         };
         let mut options = vec![format!("--system={}", self.system)];

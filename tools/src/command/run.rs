@@ -61,6 +61,9 @@ impl Run {
         let image = images::ensure(self.machine.profile(), consent)?;
         let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let mut line = CommandLine::default();
+        if let Some(variable) = self.env.iter().find(|v| v.contains(char::is_whitespace)) {
+            bail!("--env {variable:?}: the kernel's command line has no room for blanks in it");
+        }
         line.options.extend(self.env.iter().map(|variable| format!("--env={variable}")));
         // Lives as long as QEMU reads it.
         let folder = tempfile::tempdir()?;

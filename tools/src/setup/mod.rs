@@ -193,6 +193,7 @@ pub fn ensure(consent: Consent) -> Result<Toolchain> {
         if let Some(toolchain) = choose(&facts)
             && actions.is_empty()
         {
+            perform::fetch_crates(&toolchain);
             return Ok(FOUND.get_or_init(|| toolchain).clone());
         }
         let list: Vec<_> = actions.iter().map(|a| format!("  {}", a.describe())).collect();

@@ -1,6 +1,6 @@
 //! Carries out what the plan says: rustup and apt.
 
-use super::{Action, Facts};
+use super::{Action, Facts, Toolchain};
 use crate::{process, target, workspace};
 use anyhow::{Result, bail};
 use std::process::Command;
@@ -47,6 +47,25 @@ pub fn perform(action: &Action, facts: &mut Facts) -> Result<()> {
             Ok(())
         }
         Action::Manual { what } => bail!("please install {what}, then try again"),
+    }
+}
+
+/// Fetches the sources of every crate that any build or test here needs, once for each
+/// `Cargo.lock`: after that nothing needs a network.
+pub fn fetch_crates(toolchain: &Toolchain) {
+    let lock = std::fs::read(workspace::root().join("Cargo.lock")).unwrap_or_default();
+    let done = workspace::target().join("fetched.lock");
+    if std::fs::read(&done).is_ok_and(|fetched| fetched == lock) {
+        return;
+    }
+    let mut command = process::command(&toolchain.cargo);
+    command.env("RUSTC", &toolchain.rustc).arg("fetch").current_dir(workspace::root());
+    match process::step("fetching the sources of crates", &mut command) {
+        // A build that misses one will say so; until then the machine may be used as it is.
+        Err(error) => eprintln!("osv: not all crates can be fetched: {error:#}"),
+        Ok(()) => {
+            let _ = workspace::write(&done, &lock);
+        }
     }
 }
 

@@ -54,7 +54,7 @@ on_both! {
 
     fn the_environment_and_the_boot_timeline_are_options(system) {
         Boot::new(system, &["/tools/hello"])
-            .option("--env=A=b c")
+            .option("--env=A=b")
             .option("--bootchart")
             .run()
             .status(0)

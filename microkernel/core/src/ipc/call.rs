@@ -31,7 +31,7 @@ fn decode<T: Word>(word: u64) -> Result<T, Rejection> {
 
 impl<M: Machine> Kernel<M> {
     /// `call`: the current thread's request goes to a server, and the thread waits for the answer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn call(&mut self, caller: Ref<Thread>) -> Result<(), Rejection> {
         let state = self.store.get(caller);
         let info: MessageInfo = decode(state.context.x[register::INFO])?;
@@ -58,8 +58,21 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Checks what the sender of a long message or of capabilities must have.
-    #[inline]
+    #[inline(always)]
     fn check_sendable(
+        &self,
+        sender: Ref<Thread>,
+        info: MessageInfo,
+        rights: Rights,
+    ) -> Result<(), Rejection> {
+        if info.is_short() && info.caps() == 0 {
+            return Ok(());
+        }
+        self.check_long(sender, info, rights)
+    }
+
+    #[inline(never)]
+    fn check_long(
         &self,
         sender: Ref<Thread>,
         info: MessageInfo,
@@ -80,7 +93,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Hands the request in `caller` to a waiting server, or queues the caller.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, caller: Ref<Thread>, endpoint: Ref<Endpoint>) {
         let Some(server) = self.store.get(endpoint).receivers.head() else {
             return self.queue_sender(caller, endpoint);
@@ -100,6 +113,7 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    #[inline(never)]
     fn queue_sender(&mut self, caller: Ref<Thread>, endpoint: Ref<Endpoint>) {
         self.store.get_mut(caller).state = State::Sending(endpoint);
         let mut queue = self.store.get(endpoint).senders;
@@ -109,7 +123,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Takes a server that got a request out of its endpoint's queue.
-    #[inline]
+    #[inline(always)]
     fn dequeue_receiver(
         &mut self,
         server: Ref<Thread>,
@@ -128,7 +142,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Moves the request of `caller` to `server`, which then answers through the Reply returned.
-    #[inline]
+    #[inline(always)]
     fn deliver(
         &mut self,
         caller: Ref<Thread>,
@@ -166,6 +180,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// `recv`: waits for a request or a signal.
+    #[inline(never)]
     pub(crate) fn recv(&mut self, server: Ref<Thread>) -> Result<(), Rejection> {
         let (endpoint, reply) = self.receive_args(server)?;
         if self.store.get(reply).caller.is_some() || self.store.get(reply).receiver.is_some() {
@@ -176,7 +191,7 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn receive_args(
         &self,
         server: Ref<Thread>,
@@ -193,6 +208,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Takes a signal or the next request, or lets the server wait for one.
+    #[inline(never)]
     fn receive(&mut self, server: Ref<Thread>, endpoint: Ref<Endpoint>, reply: Ref<Reply>) {
         let state = self.store.get_mut(server);
         state.priority = state.base_priority;
@@ -225,7 +241,7 @@ impl<M: Machine> Kernel<M> {
         self.set_deadline(server, deadline);
     }
 
-    #[inline]
+    #[inline(always)]
     fn wait_for_request(
         &mut self,
         server: Ref<Thread>,
@@ -242,6 +258,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// `reply`: answers the caller; both go on.
+    #[inline(never)]
     pub(crate) fn reply(&mut self, server: Ref<Thread>) -> Result<(), Rejection> {
         let at = decode(self.store.get(server).context.x[register::REPLY])?;
         let reply = typed!(self, server, at, Cap::Reply(object) => object);
@@ -255,7 +272,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// `reply_recv`: answers the caller, then waits for the next request.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reply_recv(&mut self, server: Ref<Thread>) -> Result<(), Rejection> {
         let (endpoint, reply) = self.receive_args(server)?;
         let answered = self.answer(server, reply)?;
@@ -284,7 +301,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Moves the answer in `server` to the caller that `reply` holds, if it holds one. The
     /// caller then waits for nothing and is in no queue.
-    #[inline]
+    #[inline(always)]
     fn answer(
         &mut self,
         server: Ref<Thread>,

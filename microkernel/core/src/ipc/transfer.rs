@@ -26,8 +26,33 @@ const RECEIVE_SLOTS: usize = 15;
 
 impl<M: Machine> Kernel<M> {
     /// Moves the message `info` from one thread to another, all or nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn transfer(
+        &mut self,
+        from: Ref<Thread>,
+        to: Ref<Thread>,
+        info: MessageInfo,
+    ) -> Result<(), TransferError> {
+        if info.caps() != 0 || !info.is_short() {
+            return self.transfer_long(from, to, info);
+        }
+        self.transfer_words(from, to, info);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn transfer_words(&mut self, from: Ref<Thread>, to: Ref<Thread>, info: MessageInfo) {
+        if let Some((from, to)) = self.store.pair_mut(from, to) {
+            let words = info.bytes().div_ceil(8);
+            let source = from.context.x.iter();
+            for (to, from) in to.context.x.iter_mut().zip(source).take(words) {
+                *to = *from;
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn transfer_long(
         &mut self,
         from: Ref<Thread>,
         to: Ref<Thread>,
@@ -39,13 +64,7 @@ impl<M: Machine> Kernel<M> {
         if !info.is_short() {
             return self.transfer_buffer(from, to, info);
         }
-        if let Some((from, to)) = self.store.pair_mut(from, to) {
-            let words = info.bytes().div_ceil(8);
-            let source = from.context.x.iter();
-            for (to, from) in to.context.x.iter_mut().zip(source).take(words) {
-                *to = *from;
-            }
-        }
+        self.transfer_words(from, to, info);
         Ok(())
     }
 

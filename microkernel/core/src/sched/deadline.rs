@@ -9,10 +9,15 @@ use ipc_proto::abi::status::Rejection;
 
 impl<M: Machine> Kernel<M> {
     /// Lets a thread that is about to wait give up at `deadline`.
+    #[inline(always)]
     pub(crate) fn set_deadline(&mut self, thread: Ref<Thread>, deadline: u64) {
-        if deadline == NO_DEADLINE {
-            return;
+        if deadline != NO_DEADLINE {
+            self.insert_deadline(thread, deadline);
         }
+    }
+
+    #[inline(never)]
+    fn insert_deadline(&mut self, thread: Ref<Thread>, deadline: u64) {
         self.store.get_mut(thread).deadline = deadline;
         let (mut prev, mut next) = (None, self.first_deadline);
         while let Some(other) = next {
@@ -36,11 +41,16 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Forgets a thread's deadline.
+    #[inline(always)]
     pub(crate) fn clear_deadline(&mut self, thread: Ref<Thread>) {
-        let state = self.store.get_mut(thread);
-        if state.deadline == NO_DEADLINE {
-            return;
+        if self.store.get(thread).deadline != NO_DEADLINE {
+            self.remove_deadline(thread);
         }
+    }
+
+    #[inline(never)]
+    fn remove_deadline(&mut self, thread: Ref<Thread>) {
+        let state = self.store.get_mut(thread);
         state.deadline = NO_DEADLINE;
         let Links { next, prev } = core::mem::take(&mut state.deadline_links);
         if let Some(next) = next {

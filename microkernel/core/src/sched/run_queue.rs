@@ -10,6 +10,9 @@ const WORDS: usize = PRIORITIES / 64;
 /// Ready threads by priority.
 #[derive(Debug)]
 pub struct RunQueue {
+    /// Bit n: word n of `filled` is not 0.
+    summary: u8,
+    /// Bit p of all words together: priority p has threads.
     filled: [u64; WORDS],
     queues: [ThreadQueue; PRIORITIES],
 }
@@ -17,16 +20,15 @@ pub struct RunQueue {
 impl RunQueue {
     /// A queue without threads.
     pub const EMPTY: RunQueue =
-        RunQueue { filled: [0; WORDS], queues: [ThreadQueue::EMPTY; PRIORITIES] };
+        RunQueue { summary: 0, filled: [0; WORDS], queues: [ThreadQueue::EMPTY; PRIORITIES] };
 
     /// Returns the highest priority that has a ready thread.
     #[must_use]
     #[inline]
     pub fn highest(&self) -> Option<u8> {
-        (0..WORDS).rev().find_map(|word| {
-            let bits = self.filled[word];
-            (bits != 0).then(|| (word as u32 * 64 + 63 - bits.leading_zeros()) as u8)
-        })
+        let word = 7u32.checked_sub(self.summary.leading_zeros())?;
+        let bits = self.filled[word as usize % WORDS];
+        Some((word * 64 + 63 - bits.leading_zeros()) as u8)
     }
 
     /// Returns the first ready thread of a priority.
@@ -54,7 +56,11 @@ impl RunQueue {
         let priority = usize::from(state.priority);
         self.queues[priority].remove(store, thread);
         if self.queues[priority].is_empty() {
-            self.filled[priority / 64] &= !(1 << (priority % 64));
+            let word = &mut self.filled[priority / 64];
+            *word &= !(1 << (priority % 64));
+            if *word == 0 {
+                self.summary &= !(1 << (priority / 64));
+            }
         }
     }
 
@@ -63,6 +69,7 @@ impl RunQueue {
         state.is_queued = true;
         let priority = usize::from(state.priority);
         self.filled[priority / 64] |= 1 << (priority % 64);
+        self.summary |= 1 << (priority / 64);
         priority
     }
 }

@@ -11,13 +11,13 @@ use crate::{Cpu, Kernel};
 
 impl<M: Machine> Kernel<M> {
     /// Returns the state of this core.
-    #[inline]
+    #[inline(always)]
     pub fn cpu(&self) -> &Cpu {
         &self.cpus[0]
     }
 
     /// Returns the state of this core for change.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cpu_mut(&mut self) -> &mut Cpu {
         &mut self.cpus[0]
     }
@@ -128,7 +128,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Hands the core and the rest of the slice over to `next`, which waits for nothing and is in
     /// no queue; the current thread waits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hand_over(&mut self, next: Ref<Thread>) {
         if let Some(current) = self.cpu().current {
             self.set_aside(current);
@@ -138,7 +138,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Remembers what the machine knows of a thread that stops running.
-    #[inline]
+    #[inline(always)]
     fn set_aside(&mut self, thread: Ref<Thread>) {
         self.store.get_mut(thread).in_guest = self.machine.is_in_guest();
     }
@@ -152,14 +152,14 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Makes `thread` the current one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run_thread(&mut self, thread: Ref<Thread>) {
         self.cpu_mut().current = Some(thread);
         self.refresh_current(thread);
     }
 
     /// Tells the machine about the current thread, after a switch or a change of its bindings.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn refresh_current(&mut self, thread: Ref<Thread>) {
         let state = self.store.get(thread);
         let (thread_space, guest_space) = match state.vspace {

@@ -50,6 +50,7 @@ impl Uart for FakeUart {
 struct FakeHost {
     signals: std::vec::Vec<CPtr>,
     acknowledged: usize,
+    drained: usize,
 }
 
 impl Host for FakeHost {
@@ -58,6 +59,9 @@ impl Host for FakeHost {
     }
     fn acknowledge(&mut self) {
         self.acknowledged += 1;
+    }
+    fn report_drained(&mut self) {
+        self.drained += 1;
     }
 }
 
@@ -115,6 +119,18 @@ fn drain_returns_when_everything_is_out() {
     fake.with(|server| server.uart.is_sending = true);
     client.drain().unwrap();
     fake.with(|server| assert_eq!(server.uart.sent, b"0123456789"));
+}
+
+#[test]
+fn root_hears_when_the_last_bytes_are_out() {
+    let fake = connect(Protocol::Console, 2);
+    write_text(&console::Client(&fake), "bye\n");
+    fake.with(|server| {
+        server.uart.is_sending = true;
+        server.signal(system::DRAIN_SIGNAL);
+        assert_eq!(server.uart.sent, b"bye\r\n");
+        assert_eq!((server.host.drained, server.host.acknowledged), (1, 0));
+    });
 }
 
 #[test]

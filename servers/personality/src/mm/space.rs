@@ -17,9 +17,9 @@ use super::area::{Backing, Vma};
 use super::layout::{HIGHEST, LOWEST, Layout};
 use super::pages::{Entry, Pages};
 use super::vma::VmaMap;
-use super::{PAGE, page_ceil, page_floor};
+use super::{FaultError, FaultKind, PAGE, page_ceil, page_floor};
 use crate::errno::Errno;
-use crate::frames::Frames;
+use crate::frames::{Frame, Frames};
 use crate::machine::Translation;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -252,6 +252,31 @@ impl AddressSpace {
     /// Changes something of the areas in the range.
     pub fn update(&self, range: Range<u64>, change: impl FnMut(&mut Vma)) {
         self.lock().areas.update(range, change);
+    }
+
+    /// Returns the frame behind `address` if it lies in shared memory; touches it first.
+    ///
+    /// # Errors
+    /// As [`AddressSpace::fault`].
+    pub fn shared_frame(
+        &self,
+        address: u64,
+        kind: FaultKind,
+    ) -> Result<Option<Frame>, FaultError> {
+        let look = || {
+            let state = self.lock();
+            let (_, vma) = state.areas.find(address).ok_or(FaultError::NotMapped)?;
+            Ok((vma.is_shared, state.pages.get(address)))
+        };
+        loop {
+            match look()? {
+                (false, _) => return Ok(None),
+                (true, Entry::Frame { frame, .. }) => return Ok(Some(frame)),
+                // In place, read-only: private to nobody, but no one can change it either.
+                (true, Entry::Region) => return Ok(None),
+                (true, Entry::None) => self.fault(address, kind)?,
+            }
+        }
     }
 
     /// Visits the areas in order.

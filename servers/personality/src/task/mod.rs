@@ -16,7 +16,7 @@ use crate::mm::AddressSpace;
 use crate::signal::{ProcessSignals, TaskSignals};
 use crate::sync::Mutex;
 use crate::system::System;
-use crate::vfs::{FdTable, FsContext};
+use crate::vfs::{Caller, FdTable, FsContext, Located};
 use crate::wait::{Parker, WaitQueue};
 
 pub mod clone;
@@ -64,7 +64,7 @@ pub struct Process {
     pub limits: Mutex<Limits>,
     /// Actions and pending signals.
     pub signals: Mutex<ProcessSignals>,
-    /// Path, arguments and the like of the program it runs.
+    /// The program it runs and its strings.
     pub program: Mutex<Program>,
     /// Woken when a child changes state.
     pub child_events: WaitQueue,
@@ -87,10 +87,10 @@ pub struct Process {
 }
 
 /// What a process runs, for `/proc`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Program {
-    /// Absolute path of the executable file.
-    pub path: Vec8,
+    /// The executable file.
+    pub file: Option<Located>,
     /// The arguments, each ended by a NUL.
     pub arguments: Vec8,
     /// The environment at the start, each string ended by a NUL.
@@ -112,6 +112,15 @@ impl Process {
         core::mem::replace(&mut *self.space.lock(), space)
     }
 
+    /// Returns who the process is to files; `tid` is its thread.
+    #[must_use]
+    pub fn caller(&self, tid: u32) -> Caller {
+        let credentials = self.credentials.lock();
+        let (uid, gid) = (credentials.user.file, credentials.group.file);
+        let session = self.session.load(Ordering::Relaxed);
+        Caller { pid: self.pid, tid, session, uid, gid }
+    }
+
     /// Returns the table of file descriptors.
     #[must_use]
     pub fn fd_table(&self) -> Arc<Mutex<FdTable>> {
@@ -131,16 +140,100 @@ pub struct Task {
     pub signals: Mutex<TaskSignals>,
     /// Where to write 0 and wake a futex when the thread ends; 0: nowhere.
     pub clear_child_tid: AtomicU64,
+    /// Where to write the thread id before the thread first runs; 0: nowhere.
+    pub set_child_tid: AtomicU64,
     /// Where an interrupted sleep ends, for its restart; 0: none.
     pub sleep_until: AtomicU64,
     /// The signals that `rt_sigtimedwait` waits for.
     pub waits_for: AtomicU64,
     /// The name (`PR_SET_NAME`), at most 15 bytes.
     pub name: Mutex<String>,
+    /// The program that the thread of a new system begins with.
+    pub initial: Mutex<Option<exec::Request>>,
     carrier: Arc<dyn Carrier>,
 }
 
+/// What a new process is made from.
+pub struct NewProcess {
+    /// The whole system.
+    pub system: Arc<System>,
+    /// Its id.
+    pub pid: u32,
+    /// Parent, process group and session.
+    pub family: [u32; 3],
+    /// The file descriptors.
+    pub files: Arc<Mutex<FdTable>>,
+    /// Root, working directory and umask.
+    pub fs: Arc<Mutex<FsContext>>,
+    /// User and group ids.
+    pub credentials: Credentials,
+    /// Resource limits.
+    pub limits: Limits,
+    /// Actions.
+    pub signals: ProcessSignals,
+    /// What it runs.
+    pub program: Program,
+    /// Where the vDSO is mapped.
+    pub vdso: u64,
+    /// Address space.
+    pub space: Arc<AddressSpace>,
+}
+
+impl NewProcess {
+    /// Makes the process.
+    #[must_use]
+    pub fn build(self) -> Arc<Process> {
+        let [parent, group, session] = self.family;
+        Arc::new(Process {
+            pid: self.pid,
+            parent: AtomicU32::new(parent),
+            group: AtomicU32::new(group),
+            session: AtomicU32::new(session),
+            files: Mutex::new(self.files),
+            fs: self.fs,
+            credentials: Mutex::new(self.credentials),
+            limits: Mutex::new(self.limits),
+            signals: Mutex::new(self.signals),
+            program: Mutex::new(self.program),
+            child_events: WaitQueue::new(),
+            resume: WaitQueue::new(),
+            stopped: AtomicU32::new(0),
+            released: AtomicBool::new(false),
+            release_events: WaitQueue::new(),
+            has_executed: AtomicBool::new(false),
+            started: self.system.machine.now(),
+            vdso: AtomicU64::new(self.vdso),
+            space: Mutex::new(Some(self.space)),
+            system: self.system,
+        })
+    }
+}
+
 impl Task {
+    /// Makes a thread of `process`, to be run by `carrier`.
+    #[must_use]
+    pub fn new(
+        process: Arc<Process>,
+        tid: u32,
+        name: String,
+        signals: TaskSignals,
+        carrier: Arc<dyn Carrier>,
+    ) -> Task {
+        Task {
+            process,
+            tid,
+            work: AtomicU32::new(0),
+            signals: Mutex::new(signals),
+            clear_child_tid: AtomicU64::new(0),
+            set_child_tid: AtomicU64::new(0),
+            sleep_until: AtomicU64::new(0),
+            waits_for: AtomicU64::new(0),
+            name: Mutex::new(name),
+            initial: Mutex::new(None),
+            carrier,
+        }
+    }
+
     /// Returns what the thread sleeps on.
     #[must_use]
     pub fn parker(&self) -> Arc<dyn Parker> {

@@ -129,6 +129,17 @@ impl LockTable {
         self.release(file, &Lock { start: 0, end: u64::MAX, owner, sharing: Sharing::Exclusive });
     }
 
+    /// Gives up everything that a process holds: it ends.
+    pub fn release_process(&self, pid: u32) {
+        if self.is_empty() {
+            return;
+        }
+        let files: Vec<(u64, u64)> = self.by_file.lock().keys().copied().collect();
+        for file in files {
+            self.release_all(file, Owner::Process(pid));
+        }
+    }
+
     /// Tells whether nobody holds any lock.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -27,6 +27,7 @@ pub mod bootfs;
 pub mod context;
 pub mod device;
 pub mod environment;
+pub mod epoll;
 pub mod eventfd;
 pub mod fd_table;
 pub mod lock;

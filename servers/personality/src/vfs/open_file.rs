@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use linux_raw_sys::general as raw;
 
 use super::abi::O_LARGEFILE;
+use super::lock::{LockTable, Owner};
 use super::place::{Located, Place};
 use super::transfer::{Sink, Source};
 use super::vnode::{Access, Vnode};
@@ -32,6 +33,8 @@ pub struct OpenFile {
     is_seekable: bool,
     /// The offset of the next read or write; the lock makes a read and its step one.
     offset: Mutex<u64>,
+    /// Where it may hold locks, which go with it.
+    locks: Mutex<Option<Arc<LockTable>>>,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -51,6 +54,7 @@ impl OpenFile {
             flags: AtomicU32::new(flags & !TRANSIENT),
             is_seekable,
             offset: Mutex::new(0),
+            locks: Mutex::new(None),
         };
         if !is_path {
             file.io().opened(file.access());
@@ -125,6 +129,11 @@ impl OpenFile {
         &self.offset
     }
 
+    /// Notes that it may hold locks in `table`, to be given up with it.
+    pub fn note_locks(&self, table: &Arc<LockTable>) {
+        *self.locks.lock() = Some(table.clone());
+    }
+
     /// `EBADF` unless it may be read.
     pub fn check_read(&self) -> Result<(), Errno> {
         if self.access().read { Ok(()) } else { Err(Errno::EBADF) }
@@ -175,6 +184,11 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         if !self.is_path() {
             self.io().closed(self.access());
+        }
+        if let Some(table) = self.locks.lock().take() {
+            let file = self.vnode().identity();
+            table.release_all(file, Owner::OpenFile(self.id));
+            table.release_all(file, Owner::Whole(self.id));
         }
     }
 }

@@ -26,22 +26,25 @@ pub fn means(frames: usize) -> Means {
     Means { frames: Arc::new(FakeFrames::new(frames)), environment, devices }
 }
 
-/// An open file without a name.
+/// An open file in memory without a name.
 pub fn open_nameless() -> Arc<OpenFile> {
     let fs = TmpFs::new(1, 0o755, &means(1));
-    let vnode: Arc<dyn Vnode> = fs.nameless_file(0o600, 0, 0).unwrap();
+    open_vnode(fs.nameless_file(0o600, 0, 0).unwrap())
+}
+
+/// An open file that reads and writes a vnode.
+pub fn open_vnode(vnode: Arc<dyn Vnode>) -> Arc<OpenFile> {
     let mounts = super::MountTable::new(vnode.clone(), "test");
     let place = super::Place { vnode, mount: mounts.root().mount };
     OpenFile::new(Located { place, location: None }, None, linux_raw_sys::general::O_RDWR)
 }
 
 /// A tree with a process 1 that has no open files, over the given archive.
-pub fn vfs(archive: &'static [u8]) -> Arc<Vfs> {
+pub fn vfs(archive: &'static [u8]) -> Vfs {
     let source = Arc::new(FakeSource::default());
     let archive = BootArchive { bytes: archive, attachment: 1, offset: 0 };
     let vfs = Vfs::new(means(1000), &[archive], source.clone(), Machine { cpus: 2 }).unwrap().0;
-    let vfs = Arc::new(vfs);
-    *source.fs.lock() = Some(FsContext::new(vfs.clone()));
+    *source.fs.lock() = Some(FsContext::new(vfs.root()));
     *source.executable.lock() = vfs.find(b"/bin/sh", &Caller::default()).ok();
     vfs
 }

@@ -21,7 +21,7 @@ pub struct Vfs {
     /// The mounts.
     pub mounts: Arc<MountTable>,
     /// Advisory locks.
-    pub locks: LockTable,
+    pub locks: Arc<LockTable>,
     /// What file systems in memory are made of.
     pub means: Means,
     /// Where files without a name are (`memfd_create`).
@@ -80,7 +80,7 @@ impl Vfs {
         let root: Arc<dyn Vnode> = root.root().clone();
         let mounts = Arc::new(MountTable::new(root, "rootfs"));
         let nameless = TmpFs::new(device_number::NAMELESS, 0o755, &means);
-        let vfs = Self { mounts, locks: LockTable::new(), means, nameless };
+        let vfs = Self { mounts, locks: Arc::new(LockTable::new()), means, nameless };
         vfs.mount_all(source, machine)?;
         Ok((vfs, errors))
     }

@@ -207,6 +207,11 @@ impl Tty {
         ReadRule { minimum: usize::from(character(VMIN)), tenths: character(VTIME) }
     }
 
+    /// Reads what is there, be it less than the minimum of the modes.
+    pub fn read_now(&self, into: &mut dyn Sink) -> Result<usize, Errno> {
+        Ok(self.read_available(into).unwrap_or(0))
+    }
+
     /// Takes what there is to read, as far as it goes into one message; nothing there is 0.
     fn read_available(&self, into: &mut dyn Sink) -> Result<usize, EndOfFile> {
         let mut bytes = [0; CHUNK_BYTES];

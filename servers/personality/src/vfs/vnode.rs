@@ -210,8 +210,6 @@ pub enum Allocation {
     KeepSize,
     /// Make the range read as zeros and give its memory back.
     PunchHole,
-    /// Make the range read as zeros, growing the file.
-    Zero,
 }
 
 /// What `statfs` and the mount table tell about a file system.
@@ -314,7 +312,7 @@ pub trait Vnode: Any + Send + Sync {
 
     /// Reads from `offset` on into `into`; 0 at the end of the file.
     fn read_at(&self, _offset: u64, _into: &mut dyn Sink) -> Result<usize, Errno> {
-        Err(Errno::EINVAL)
+        Err(if self.kind() == Kind::Directory { Errno::EISDIR } else { Errno::EINVAL })
     }
 
     /// Writes at `offset`.

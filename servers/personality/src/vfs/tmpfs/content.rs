@@ -235,12 +235,12 @@ impl Content {
     ) -> Result<(), Errno> {
         let end = offset.checked_add(length).filter(|&end| end <= SIZE_LIMIT);
         let end = end.ok_or(Errno::EFBIG)?;
-        if matches!(what, Allocation::PunchHole | Allocation::Zero) {
+        if what == Allocation::PunchHole {
             self.zero_range(frames, used, offset, end.min(self.size))?;
         } else {
             self.reserve(frames, used, offset / PAGE_BYTES, end.div_ceil(PAGE_BYTES))?;
         }
-        if matches!(what, Allocation::Grow | Allocation::Zero) && end > self.size {
+        if what == Allocation::Grow && end > self.size {
             self.truncate(frames, used, end)?;
         }
         Ok(())

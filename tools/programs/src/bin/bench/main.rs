@@ -21,7 +21,8 @@ fn main_on_linux(environment: &programs::start::Environment) -> i32 {
     if environment.arguments(1).next() == Some(EXIT_AT_ONCE) {
         return 0;
     }
-    let wanted = |name: &str| environment.argc() == 1 || environment.arguments(1).any(|n| n == name);
+    let wanted =
+        |name: &str| environment.argc() == 1 || environment.arguments(1).any(|n| n == name);
     if wanted("boot_to_guest") {
         println!("bench boot_to_guest {} ns", measure::to_ns(environment.ticks));
     }

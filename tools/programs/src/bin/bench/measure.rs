@@ -138,10 +138,12 @@ fn fork_exec_wait(rounds: u64) -> Result {
 
 /// The monotonic time as C libraries ask for it.
 fn clock_gettime_vdso(rounds: u64) -> Result {
-    let address =
-        elf::vdso().and_then(|vdso| vdso.find("__kernel_clock_gettime", "LINUX_2.6.39")).ok_or(ENOSYS)?;
+    let address = elf::vdso()
+        .and_then(|vdso| vdso.find("__kernel_clock_gettime", "LINUX_2.6.39"))
+        .ok_or(ENOSYS)?;
     // SAFETY: the vDSO's ABI gives the function this type.
-    let function: extern "C" fn(u32, *mut __kernel_timespec) -> i32 = unsafe { core::mem::transmute(address) };
+    let function: extern "C" fn(u32, *mut __kernel_timespec) -> i32 =
+        unsafe { core::mem::transmute(address) };
     let mut time = __kernel_timespec { tv_sec: 0, tv_nsec: 0 };
     timed(rounds, || {
         function(CLOCK_MONOTONIC, &raw mut time);

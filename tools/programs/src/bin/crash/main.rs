@@ -4,7 +4,8 @@
 programs::program!(crash);
 
 #[cfg(target_os = "none")]
-const USAGE: &str = "usage: crash segv|null|text|ill|trap|bus|stack|abort|panic|spin|exit N|signal N";
+const USAGE: &str =
+    "usage: crash segv|null|text|ill|trap|bus|stack|abort|panic|spin|exit N|signal N";
 
 #[cfg(target_os = "none")]
 fn crash(environment: &programs::start::Environment) -> i32 {
@@ -22,7 +23,7 @@ fn crash(environment: &programs::start::Environment) -> i32 {
         ("ill", _) => unsafe { core::arch::asm!("udf #0") },
         // SAFETY: as above.
         ("trap", _) => unsafe { core::arch::asm!("brk #0") },
-        ("bus", _) => drop(memory::call_code((crash as *const ()).addr() + 2)),
+        ("bus", _) => return memory::call_code((crash as *const ()).addr() + 2) as i32,
         ("stack", _) => return overflow(0) as i32,
         ("abort", _) => send(SIGABRT),
         ("signal", Some(signal)) => send(signal),

@@ -6,6 +6,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+mod directories;
+#[cfg(target_os = "none")]
 mod exec;
 #[cfg(target_os = "none")]
 mod files;
@@ -24,9 +26,9 @@ mod proc;
 #[cfg(target_os = "none")]
 mod processes;
 #[cfg(target_os = "none")]
-mod signals;
-#[cfg(target_os = "none")]
 mod signal_frames;
+#[cfg(target_os = "none")]
+mod signals;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
@@ -45,6 +47,7 @@ static GROUPS: &[programs::check::Group] = &[
     exec::GROUP,
     pipes::GROUP,
     files::GROUP,
+    directories::GROUP,
     proc::GROUP,
     signals::GROUP,
     signal_frames::GROUP,

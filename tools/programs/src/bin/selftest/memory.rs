@@ -63,7 +63,11 @@ fn mmap_refuses_bad_arguments() {
         syscall::close(fd).unwrap();
     }
     let file = syscall::open(programs::process::own_path(), O_RDONLY, 0).unwrap();
-    assert_eq!(map(0, PAGE, READ_WRITE, MAP_SHARED, file, 0), Err(EACCES), "shared and not writable");
+    assert_eq!(
+        map(0, PAGE, READ_WRITE, MAP_SHARED, file, 0),
+        Err(EACCES),
+        "shared and not writable"
+    );
     syscall::close(file).unwrap();
     unmap(page, PAGE).unwrap();
 }
@@ -97,7 +101,7 @@ fn munmap_makes_a_hole() {
     bytes(base, 3 * PAGE).fill(9);
     unmap(base + PAGE, 1).unwrap();
     assert_eq!((peek::<u8>(base + PAGE - 1), peek::<u8>(base + 2 * PAGE)), (9, 9));
-    expect_fault(SIGSEGV, SEGV_MAPERR, base + PAGE, || drop(peek::<u8>(base + PAGE)));
+    expect_fault(SIGSEGV, SEGV_MAPERR, base + PAGE, || peek::<u8>(base + PAGE));
     assert_eq!(unmap(base, 3 * PAGE), Ok(0), "a range with a hole");
     assert_eq!(unmap(base, 3 * PAGE), Ok(0), "a range with nothing in it");
 }
@@ -120,7 +124,7 @@ fn mprotect_changes_what_is_allowed() {
     poke(base, 1_u8);
     poke(base + 2 * PAGE, 1_u8);
     protect(middle, PAGE, PROT_NONE).unwrap();
-    expect_fault(SIGSEGV, SEGV_ACCERR, middle + 8, || drop(peek::<u64>(middle + 8)));
+    expect_fault(SIGSEGV, SEGV_ACCERR, middle + 8, || peek::<u64>(middle + 8));
     protect(base, 3 * PAGE, READ_WRITE).unwrap();
     assert_eq!(peek::<u8>(middle + 3), 5);
     poke(middle, 6_u8);
@@ -151,7 +155,7 @@ fn written_code_runs_once_it_is_executable() {
     let base = map_pages(1);
     poke(base, 0x5280_0540_u32); // mov w0, #42
     poke(base + 4, 0xd65f_03c0_u32); // ret
-    let fault = fault_of(|| drop(call_code(base))).expect("no execution from a data page");
+    let fault = fault_of(|| call_code(base)).expect("no execution from a data page");
     assert_eq!((fault.signal, fault.code), (SIGSEGV, SEGV_ACCERR as i32));
     assert_eq!((fault.address, fault.pc), (base as u64, base as u64));
     protect(base, PAGE, PROT_READ | PROT_EXEC).unwrap();
@@ -173,7 +177,7 @@ fn the_break_grows_and_shrinks() {
     heap.fill(8);
     assert_eq!(brk(start), start);
     let past = start.next_multiple_of(PAGE);
-    expect_fault(SIGSEGV, SEGV_MAPERR, past, || drop(peek::<u8>(past)));
+    expect_fault(SIGSEGV, SEGV_MAPERR, past, || peek::<u8>(past));
     assert_eq!(brk(start + 2 * PAGE), start + 2 * PAGE);
     assert_eq!(peek::<u8>(past), 0, "grown again it is zero");
     assert_eq!(brk(start), start);
@@ -264,7 +268,7 @@ fn beyond_a_mapped_file_is_a_bus_error() {
     for flags in [MAP_PRIVATE, MAP_SHARED] {
         let base = map(0, 3 * PAGE, READ_WRITE, flags, fd, 0).unwrap();
         let past = base + PAGE + 16;
-        expect_fault(SIGBUS, BUS_ADRERR, past, || drop(peek::<u8>(past)));
+        expect_fault(SIGBUS, BUS_ADRERR, past, || peek::<u8>(past));
         expect_fault(SIGBUS, BUS_ADRERR, past, || poke(past, 1_u8));
         unmap(base, 3 * PAGE).unwrap();
     }
@@ -283,10 +287,14 @@ fn mremap_grows_and_moves() {
     bytes(base, 4 * PAGE).fill(6);
     unmap(base + 2 * PAGE, PAGE).unwrap();
     assert_eq!(call!(__NR_mremap, base, 2 * PAGE, 3 * PAGE, 0), Ok(base as u64), "into the hole");
-    assert_eq!(call!(__NR_mremap, base, 3 * PAGE, 8 * PAGE, 0), Err(ENOMEM), "no room and may not move");
+    assert_eq!(
+        call!(__NR_mremap, base, 3 * PAGE, 8 * PAGE, 0),
+        Err(ENOMEM),
+        "no room and may not move"
+    );
     let moved = call!(__NR_mremap, base, 3 * PAGE, 8 * PAGE, MREMAP_MAYMOVE).unwrap() as usize;
     assert_eq!((peek::<u8>(moved + 2 * PAGE - 1), peek::<u8>(moved + 7 * PAGE)), (6, 0));
-    expect_fault(SIGSEGV, SEGV_MAPERR, base, || drop(peek::<u8>(base)));
+    expect_fault(SIGSEGV, SEGV_MAPERR, base, || peek::<u8>(base));
     assert_eq!(call!(__NR_mremap, moved, 8 * PAGE, PAGE, 0), Ok(moved as u64), "shrinks in place");
     unmap(moved, 8 * PAGE).unwrap();
     unmap(base + 3 * PAGE, PAGE).unwrap();

@@ -29,7 +29,7 @@ group! { "memory_faults":
 }
 
 fn an_unmapped_address_is_a_mapping_error() {
-    expect_fault(SIGSEGV, SEGV_MAPERR, 0, || drop(peek::<u8>(0)));
+    expect_fault(SIGSEGV, SEGV_MAPERR, 0, || peek::<u8>(0));
     expect_fault(SIGSEGV, SEGV_MAPERR, 0x18, || poke(0x18, 1_u64));
     let base = map_pages(1);
     unmap(base, PAGE).unwrap();
@@ -38,12 +38,12 @@ fn an_unmapped_address_is_a_mapping_error() {
 
 fn a_kernel_address_is_a_mapping_error() {
     let high = 0xffff_8000_1234_5678_usize;
-    let fault = fault_of(|| drop(peek::<u8>(high))).expect("a fault");
+    let fault = fault_of(|| peek::<u8>(high)).expect("a fault");
     assert_eq!((fault.signal, fault.code), (SIGSEGV, SEGV_MAPERR as i32));
     assert!(fault_of(|| poke(usize::MAX - 7, 0_u64)).is_some_and(|fault| fault.signal == SIGSEGV));
     // Past the user half, yet below the kernel's.
     let between = 0x00ab_0000_0000_0000_usize;
-    assert!(fault_of(|| drop(peek::<u8>(between))).is_some_and(|fault| fault.signal == SIGSEGV));
+    assert!(fault_of(|| peek::<u8>(between)).is_some_and(|fault| fault.signal == SIGSEGV));
 }
 
 fn the_programs_text_is_read_only() {
@@ -53,7 +53,7 @@ fn the_programs_text_is_read_only() {
 
 fn a_jump_to_nowhere_names_the_target() {
     for target in [0, 0x1000, 0x7f_dead_b000] {
-        let fault = fault_of(|| drop(call_code(target))).expect("a fault");
+        let fault = fault_of(|| call_code(target)).expect("a fault");
         assert_eq!((fault.signal, fault.code), (SIGSEGV, SEGV_MAPERR as i32));
         assert_eq!((fault.address, fault.pc), (target as u64, target as u64));
     }
@@ -61,7 +61,7 @@ fn a_jump_to_nowhere_names_the_target() {
 
 fn an_odd_program_counter_is_a_bus_error() {
     let odd = (fork_work as *const ()).addr() + 2;
-    let fault = fault_of(|| drop(call_code(odd))).expect("a fault");
+    let fault = fault_of(|| call_code(odd)).expect("a fault");
     assert_eq!((fault.signal, fault.code), (SIGBUS, BUS_ADRALN as i32));
     assert_eq!((fault.address, fault.pc), (odd as u64, odd as u64));
 }
@@ -74,7 +74,10 @@ fn an_exclusive_access_must_be_aligned() {
         unsafe { asm!("ldxr {}, [{}]", out(reg) _value, in(reg) base + 1) };
     });
     let fault = fault.expect("a fault");
-    assert_eq!((fault.signal, fault.code, fault.address), (SIGBUS, BUS_ADRALN as i32, base as u64 + 1));
+    assert_eq!(
+        (fault.signal, fault.code, fault.address),
+        (SIGBUS, BUS_ADRALN as i32, base as u64 + 1)
+    );
     unmap(base, PAGE).unwrap();
 }
 

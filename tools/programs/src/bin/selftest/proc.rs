@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::*;
 use programs::errno::*;
-use programs::memory::{PAGE, bytes, map_pages, unmap};
+use programs::memory::{PAGE, bytes, map_pages, protect, unmap};
 use programs::print::format;
 use programs::process::{c_str, fork, own_path};
 use programs::syscall::{close, fstat, getpid, getppid, open, pipe, read, readlink, stat};
@@ -57,7 +57,8 @@ fn mapping<T>(address: usize, look: impl FnOnce(Option<(&str, &str)>) -> T) -> T
         let line = text.lines().find_map(|line| {
             let mut fields = line.split_ascii_whitespace();
             let (first, end) = fields.next()?.split_once('-')?;
-            let range = usize::from_str_radix(first, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
+            let range =
+                usize::from_str_radix(first, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
             let rights = fields.next()?;
             range.contains(&address).then(|| (rights, fields.nth(3).unwrap_or("")))
         });
@@ -75,8 +76,11 @@ fn maps_show_text_stack_and_new_mappings() {
     mapping(stack, |line| assert_eq!(line, Some(("rw-p", "[stack]"))));
     let fresh = map_pages(2);
     mapping(fresh + PAGE, |line| assert_eq!(line.map(|fields| fields.0), Some("rw-p")));
+    protect(fresh + PAGE, PAGE, PROT_READ).unwrap();
+    mapping(fresh + PAGE, |line| assert_eq!(line.map(|fields| fields.0), Some("r--p")));
+    mapping(fresh, |line| assert_eq!(line.map(|fields| fields.0), Some("rw-p")));
     unmap(fresh, 2 * PAGE).unwrap();
-    mapping(fresh + PAGE, |line| assert_eq!(line, None));
+    mapping(0, |line| assert_eq!(line, None));
 }
 
 fn stat_has_number_name_state_and_parent() {
@@ -146,5 +150,7 @@ fn system_files_have_their_fields() {
         assert!(kib("MemTotal:") > 1024 && kib("MemFree:") < kib("MemTotal:"));
     });
     with_text(c"/proc/uptime", |text| assert!(text.contains('.') && text.contains(' ')));
-    with_text(c"/proc/mounts", |text| assert!(text.lines().any(|line| line.contains(" /tmp tmpfs "))));
+    with_text(c"/proc/mounts", |text| {
+        assert!(text.lines().any(|line| line.contains(" /tmp tmpfs ")))
+    });
 }

@@ -176,7 +176,10 @@ fn handlers_nest() {
 
 fn kill_and_stop_cannot_be_caught() {
     for signal in [SIGKILL, SIGSTOP] {
-        assert_eq!(signal::set_action(signal, &Action { handler: 1, ..Action::default() }), Err(EINVAL));
+        assert_eq!(
+            signal::set_action(signal, &Action { handler: 1, ..Action::default() }),
+            Err(EINVAL)
+        );
         signal::mask(SIG_BLOCK, bit(signal));
         assert_eq!(signal::mask(SIG_BLOCK, 0), 0);
     }
@@ -231,9 +234,13 @@ fn a_read_is_interrupted() {
     while_signalled(SIGUSR1, || assert_eq!(read(input, &mut [0]), Err(EINTR)), || {});
     assert_eq!(COUNT.load(Relaxed), 1);
     signal::ignore(SIGUSR1);
-    while_signalled(SIGUSR1, || assert_eq!(read(input, &mut [0]), Ok(1)), || {
-        syscall::write(output, b"x").unwrap();
-    });
+    while_signalled(
+        SIGUSR1,
+        || assert_eq!(read(input, &mut [0]), Ok(1)),
+        || {
+            syscall::write(output, b"x").unwrap();
+        },
+    );
     signal::set_default(SIGUSR1);
     close(input).unwrap();
     close(output).unwrap();
@@ -242,9 +249,13 @@ fn a_read_is_interrupted() {
 fn a_read_is_restarted() {
     let (input, output) = pipe(0).unwrap();
     watch(SIGUSR1, SA_RESTART);
-    while_signalled(SIGUSR1, || assert_eq!(read(input, &mut [0]), Ok(1)), || {
-        syscall::write(output, b"x").unwrap();
-    });
+    while_signalled(
+        SIGUSR1,
+        || assert_eq!(read(input, &mut [0]), Ok(1)),
+        || {
+            syscall::write(output, b"x").unwrap();
+        },
+    );
     assert_eq!(COUNT.load(Relaxed), 1);
     signal::set_default(SIGUSR1);
     close(input).unwrap();
@@ -284,7 +295,8 @@ fn sigtimedwait_takes_a_blocked_signal() {
     signal::mask(SIG_BLOCK, bit(SIGUSR1));
     let wait = |ns: u64| {
         let mut info = [0_u32; 32];
-        let answer = call!(__NR_rt_sigtimedwait, &bit(SIGUSR1), &mut info, &syscall::timespec(ns), 8);
+        let answer =
+            call!(__NR_rt_sigtimedwait, &bit(SIGUSR1), &mut info, &syscall::timespec(ns), 8);
         answer.map(|signal| (signal as u32, info[4]))
     };
     assert_eq!(wait(0), Err(EAGAIN));
@@ -346,7 +358,11 @@ fn handlers_run_on_the_alternate_stack() {
     raise(SIGUSR1);
     assert!(is_inside(STACK.load(Relaxed)) && is_inside(MASK.load(Relaxed)));
     assert_eq!(STACK.load(Relaxed) >> 63, 0);
-    assert_eq!((SECOND.load(Relaxed), CODE.load(Relaxed)), (SS_ONSTACK.into(), 1), "no change from on it");
+    assert_eq!(
+        (SECOND.load(Relaxed), CODE.load(Relaxed)),
+        (SS_ONSTACK.into(), 1),
+        "no change from on it"
+    );
     let mut now = stack;
     call!(__NR_sigaltstack, &Stack { base: 0, flags: SS_DISABLE, bytes: 0 }, &mut now).unwrap();
     assert_eq!(now, stack);

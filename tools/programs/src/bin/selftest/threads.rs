@@ -172,7 +172,8 @@ fn futex_wait_checks_its_word() {
 fn futex_wait_times_out() {
     let word = AtomicU32::new(5);
     let before = clock(CLOCK_MONOTONIC).unwrap();
-    let answer = call!(__NR_futex, &word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 5, &timespec(20_000_000));
+    let answer =
+        call!(__NR_futex, &word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 5, &timespec(20_000_000));
     let took = clock(CLOCK_MONOTONIC).unwrap() - before;
     assert_eq!(answer, Err(ETIMEDOUT));
     assert!((20_000_000..2_000_000_000).contains(&took), "relative: {took} ns");
@@ -221,7 +222,8 @@ fn futex_wake_counts_its_waiters() {
 
 fn futex_bitsets_select_waiters() {
     let threads = waiters([1, 2, 4]);
-    let select = |bits: u32| call!(__NR_futex, &GATE, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, 9, 0, 0, bits);
+    let select =
+        |bits: u32| call!(__NR_futex, &GATE, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, 9, 0, 0, bits);
     assert_eq!((select(8), select(2)), (Ok(0), Ok(1)));
     pause_ms(20);
     assert_eq!(WOKEN.load(Acquire), 2);

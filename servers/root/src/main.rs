@@ -1,0 +1,2 @@
+//! Root.
+fn main() {}

@@ -1,0 +1,89 @@
+//! Names for the code addresses in what the console prints: backtraces that can be read.
+//!
+//! Two forms are known: `PROGRAM+0xOFFSET`, as servers print it, and an address of the kernel.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Addresses of the kernel's image.
+const KERNEL_START: u64 = 0xffff_ffff_8000_0000;
+const KERNEL_END: u64 = 0xffff_ffff_c000_0000;
+
+/// The functions of a program by their addresses, each with the first address behind it.
+type Functions = BTreeMap<u64, (u64, String)>;
+
+/// The symbols of the programs in one directory, read when they are first needed.
+#[derive(Debug)]
+pub struct Symbols {
+    directory: PathBuf,
+    programs: BTreeMap<String, Functions>,
+}
+
+impl Symbols {
+    /// Looks for programs with symbols in `directory`.
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Symbols {
+        Symbols { directory, programs: BTreeMap::new() }
+    }
+
+    /// Returns the name of the code that `line` gives the address of, if it gives one.
+    pub fn annotate(&mut self, line: &str) -> Option<String> {
+        let (program, address) = line.split_whitespace().find_map(place)?;
+        let functions = self.functions(program);
+        let (_, (end, name)) = functions.range(..=address).next_back()?;
+        (address < *end).then(|| name.clone())
+    }
+
+    fn functions(&mut self, program: &str) -> &Functions {
+        if !self.programs.contains_key(program) {
+            let functions = self.read(program).unwrap_or_default();
+            self.programs.insert(program.to_owned(), functions);
+        }
+        &self.programs[program]
+    }
+
+    fn read(&self, program: &str) -> Option<Functions> {
+        let file = std::fs::read(self.directory.join(program)).ok()?;
+        let functions = image::elf::Program::parse(&file).ok()?.functions().ok()?;
+        let named = functions.into_iter().map(|function| {
+            // Without the hash that makes the symbol unique.
+            let name = format!("{:#}", rustc_demangle::demangle(&function.name));
+            (function.address, (function.address + function.bytes, name))
+        });
+        Some(named.collect())
+    }
+}
+
+/// Reads a word as a place in a program: its name and the address as linked.
+fn place(word: &str) -> Option<(&str, u64)> {
+    let number = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+    if let Some((program, offset)) = word.split_once('+') {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let is_program = !program.is_empty() && program.chars().all(is_name);
+        return is_program.then_some(program).zip(number(offset));
+    }
+    let address = number(word)?;
+    (KERNEL_START..KERNEL_END).contains(&address).then_some((crate::build::KERNEL, address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read_in_both_forms() {
+        assert_eq!(place("console+0x1f0"), Some(("console", 0x1f0)));
+        assert_eq!(place("0xffffffff80001f74"), Some(("microkernel", 0xffff_ffff_8000_1f74)));
+        for other in ["0x1f74", "a+b", "1+1", "+0x10", "/bin/x+0x10", "hello"] {
+            assert_eq!(place(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_program_without_symbols_gives_no_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut symbols = Symbols::new(folder.path().to_owned());
+        assert_eq!(symbols.annotate("  console+0x10"), None);
+        assert_eq!(symbols.annotate("nothing of the kind"), None);
+    }
+}
