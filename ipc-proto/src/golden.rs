@@ -5,7 +5,7 @@
 
 use crate::abi::syscalls::{CALLS, ipc};
 use crate::call::Operation;
-use crate::{console, log, start, supervisor};
+use crate::{console, echo, log, start, supervisor};
 use postcard::experimental::max_size::MaxSize;
 use serde::Deserialize;
 use serde::de::{Error, Visitor};
@@ -119,6 +119,8 @@ fn protocols() -> String {
         &protocol(supervisor::NAME, supervisor::ID, supervisor::VERSION, supervisor::OPERATIONS);
     text += &typed::<supervisor::SupervisorError>();
     text += &typed::<supervisor::MemoryReport>();
+    text += &protocol(echo::NAME, echo::ID, echo::VERSION, echo::OPERATIONS);
+    text += &typed::<echo::EchoError>();
     text += "start\n";
     text += &format!("  {}\n", describe::<start::StartInfo<'_>>());
     text += &format!("  {}\n", describe::<start::NamedCapability<'_>>());
@@ -179,7 +181,7 @@ fn the_system_calls_are_as_the_golden_file_says() {
 
 #[test]
 fn no_protocol_number_is_given_twice() {
-    let ids = [console::ID, log::ID, supervisor::ID];
+    let ids = [console::ID, log::ID, supervisor::ID, echo::ID];
     let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
     assert_eq!(distinct.len(), ids.len());
 }

@@ -18,6 +18,7 @@
 //! | 1 | [`console`] | console |
 //! | 2 | [`log`] | console |
 //! | 3 | [`supervisor`] | root |
+//! | 4 | [`echo`] | bench |
 //!
 //! `golden/` lists every number, name, size bound and variant order; a test compares.
 #![cfg_attr(not(test), no_std)]
@@ -28,6 +29,7 @@ pub mod call;
 pub mod capability;
 pub mod console;
 pub mod data;
+pub mod echo;
 #[cfg(test)]
 mod golden;
 pub mod log;

@@ -1,6 +1,6 @@
 //! What a program is told when it starts: one page, written by root.
 //!
-//! The program's first thread starts with x0 = address and x1 = length of the encoded
+//! The program's first thread starts with x0 = address and TPIDR_EL0 = length of the encoded
 //! [`StartInfo`]. The page is mapped read-only and stays; the texts lie in it.
 
 use crate::abi::boot_info::Platform;

@@ -106,6 +106,8 @@ pub enum Protocol {
     Log = 2,
     /// [`crate::supervisor`].
     Supervisor = 3,
+    /// [`crate::echo`].
+    Echo = 4,
 }
 
 /// What a capability stands for, and where root takes it from.

@@ -15,6 +15,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     // Only this handler looks; whoever comes second has nothing more to say.
     if !PANICKING.swap(true, Ordering::Relaxed) {
         report(info);
+        start::act_at_panic();
     }
     syscall::brk()
 }

@@ -113,16 +113,32 @@ fn pointer_at(address: u64) -> *mut u8 {
     core::ptr::with_exposed_provenance_mut(address as usize)
 }
 
+static LAST_ACT: Once<fn()> = Once::new();
+
+/// Says what a panic does after its report, in place of the fault that tells root. For root
+/// itself; the first caller decides.
+pub fn at_panic(act: fn()) {
+    LAST_ACT.call_once(|| act);
+}
+
+/// Does what [`at_panic`] said.
+#[cfg(target_os = "none")]
+pub(crate) fn act_at_panic() {
+    if let Some(act) = LAST_ACT.get() {
+        act();
+    }
+}
+
 /// Runs `main` with the start info at `address`: where `entry!` leads.
+///
+/// A thread starts with one argument, so the length comes in TPIDR_EL0, which is free until the
+/// thread has its block.
 ///
 /// # Safety
 /// Called once, by `_start`, with what root passed to it.
-pub unsafe fn program(
-    address: *const u8,
-    length: usize,
-    main: fn(&'static StartInfo<'static>),
-) -> ! {
+pub unsafe fn program(address: *const u8, main: fn(&'static StartInfo<'static>)) -> ! {
     static INFO: Once<StartInfo<'static>> = Once::new();
+    let length = syscall::read_thread_pointer() as usize;
     // SAFETY: [start.page] root says that the page is mapped and stays.
     let page = unsafe { core::slice::from_raw_parts(address, length) };
     let Ok(info) = StartInfo::decode(page) else { syscall::brk() };
@@ -197,7 +213,7 @@ pub(crate) fn end() -> ! {
 macro_rules! entry {
     ($program:path) => {
         $crate::enter!(
-            |address, length| $crate::start::program(address, length, $program),
+            |address, _length| $crate::start::program(address, $program),
             $program as fn(&'static $crate::start::StartInfo<'static>)
         );
     };

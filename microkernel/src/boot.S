@@ -64,7 +64,7 @@ enter:
     br      x1
 
 high:
-    ldr     x1, =__boot_stack_top
+    ldr     x1, ={stacks} + {stack_stride}
     mov     sp, x1
     ldr     x1, =boot_vectors
     msr     vbar_el1, x1
@@ -298,3 +298,10 @@ boot_exception:
 .balign 8
 boot_claimed:
     .quad   0
+
+// Zero in the loader image: nothing needs to clear them.
+.section .bss.boot_tables, "aw", @nobits
+.balign PAGE
+__boot_tables:
+    .skip   7 * PAGE
+__boot_tables_end:

@@ -7,6 +7,8 @@
 
 use crate::mmu;
 use core::arch::global_asm;
+use core::cell::UnsafeCell;
+use ipc_proto::abi::layout::PAGE_BYTES;
 use microkernel_platform::span::Span;
 
 global_asm!(
@@ -17,6 +19,8 @@ global_asm!(
     mair = const mmu::MAIR,
     block_attributes = const mmu::BOOT_BLOCK,
     window_attributes = const mmu::WINDOW_BLOCK,
+    stacks = sym STACKS,
+    stack_stride = const STACK_STRIDE,
 );
 
 /// Address that the image is linked for.
@@ -39,9 +43,9 @@ linker_symbols! {
     text_end = __text_end;
     /// Returns the end of the constants, which follow the code.
     rodata_end = __rodata_end;
-    /// Returns the end of the data, which follows the constants.
+    /// Returns the end of the data, which follows the stacks.
     data_end = __data_end;
-    /// Returns the start of the cores' stacks, which follow the data.
+    /// Returns the start of the cores' stacks, which follow the initialised data.
     stacks_start = __stacks_start;
     /// Returns the end of the cores' stacks.
     stacks_end = __stacks_end;
@@ -49,10 +53,22 @@ linker_symbols! {
     payload_start = __image_payload;
 }
 
+/// Most cores that the kernel runs on.
+const MAX_CORES: usize = 4;
 /// Bytes of one core's stack.
 pub(crate) const STACK_BYTES: u64 = 16384;
 /// Bytes from one core's stack to the next: a guard page, then the stack.
-pub(crate) const STACK_STRIDE: u64 = STACK_BYTES + 4096;
+pub(crate) const STACK_STRIDE: u64 = PAGE_BYTES + STACK_BYTES;
+
+/// The cores' stacks; the guard pages are not mapped any more when the boot tables go.
+#[repr(C, align(4096))]
+struct Stacks(UnsafeCell<[[u8; STACK_STRIDE as usize]; MAX_CORES]>);
+
+// SAFETY: no Rust code touches it; the only way in is each core's own stack pointer.
+unsafe impl Sync for Stacks {}
+
+#[unsafe(link_section = ".bss.stacks")]
+static STACKS: Stacks = Stacks(UnsafeCell::new([[0; _]; MAX_CORES]));
 
 unsafe extern "C" {
     /// The size field of the image's header: kernel and payload together.

@@ -1,17 +1,30 @@
 //! From the trap entry to the kernel's decisions, and back to what runs next.
+//!
+//! # Invariants
+//!
+//! - `exception.installed`: `start` installs the kernel, once, before it enters EL0; traps of EL0
+//!   are the only other way to it.
 
 use crate::machine::Hardware;
 use crate::panic::{self, Registers};
 use aarch64_cpu::asm;
 use microkernel_core::Kernel;
-use spin::{Mutex, MutexGuard, Once};
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use spin::{Mutex, MutexGuard};
 
-/// The kernel, behind its one lock.
-static KERNEL: Once<Mutex<Kernel<Hardware>>> = Once::new();
+/// The kernel's place, filled once.
+struct Place(UnsafeCell<MaybeUninit<Mutex<Kernel<Hardware>>>>);
 
-/// Makes the kernel that traps come to; gives it to whoever fills it with the first objects.
-pub(crate) fn install_kernel(make: impl FnOnce() -> Kernel<Hardware>) -> &'static Mutex<Kernel<Hardware>> {
-    KERNEL.call_once(|| Mutex::new(make()))
+// SAFETY: [exception.installed] shared only as the Mutex that it holds.
+unsafe impl Sync for Place {}
+
+static KERNEL: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// Puts the kernel where traps find it. Called once, before the first trap.
+pub(crate) fn install_kernel(kernel: Kernel<Hardware>) -> &'static Mutex<Kernel<Hardware>> {
+    // SAFETY: [exception.installed] no trap has come yet, so nobody looks.
+    unsafe { (*KERNEL.0.get()).write(Mutex::new(kernel)) }
 }
 
 /// Leaves the kernel to the thread it chose.
@@ -48,11 +61,10 @@ fn take_interrupts(kernel: &mut Kernel<Hardware>) {
     }
 }
 
+#[inline(always)]
 fn lock() -> MutexGuard<'static, Kernel<Hardware>> {
-    match KERNEL.get() {
-        Some(kernel) => kernel.lock(),
-        None => unreachable!("a trap before the kernel exists"),
-    }
+    // SAFETY: [exception.installed] a trap of EL0 came, so EL0 was entered.
+    unsafe { (*KERNEL.0.get()).assume_init_ref() }.lock()
 }
 
 /// A synchronous exception or SError of EL0. Gives the register file to restore.

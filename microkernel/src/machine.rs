@@ -107,7 +107,6 @@ impl Hardware {
 
     /// Makes what runs next the live address space, and lets EL0 use FP/SIMD or not.
     fn apply(&mut self, was: u64) {
-        let empty_root = self.empty_root;
         let cpu = self.per_cpu();
         let (space, fp) = if cpu.in_guest == 0 {
             (cpu.thread_space, CPACR_EL1::FPEN::TrapEl0)
@@ -116,9 +115,14 @@ impl Hardware {
         };
         CPACR_EL1.write(fp);
         if space != was {
-            // No isb: the return to EL0 synchronises, and EL1 uses no address of EL0.
-            TTBR0_EL1.set(if space == 0 { empty_root } else { space });
+            self.set_space(space);
         }
+    }
+
+    #[inline(always)]
+    fn set_space(&self, space: u64) {
+        // No isb: the return to EL0 synchronises, and EL1 uses no address of EL0.
+        TTBR0_EL1.set(if space == 0 { self.empty_root } else { space });
     }
 
     fn live_space(&self) -> u64 {
@@ -162,8 +166,9 @@ impl Machine for Hardware {
         complete_invalidation();
     }
 
-    #[inline]
+    #[inline(always)]
     fn set_current(&mut self, current: Current) {
+        let was_in_guest = self.is_in_guest();
         let was = self.live_space();
         let cpu = self.per_cpu();
         cpu.context = current.context;
@@ -175,7 +180,13 @@ impl Machine for Hardware {
         cpu.thread_space = current.thread_space;
         cpu.guest_space = current.guest_space;
         cpu.in_guest = u64::from(current.in_guest);
-        self.apply(was);
+        if was_in_guest || current.in_guest {
+            return self.apply(was);
+        }
+        // From one native thread to another: FP/SIMD traps as before.
+        if current.thread_space != was {
+            self.set_space(current.thread_space);
+        }
     }
 
     fn is_in_guest(&self) -> bool {

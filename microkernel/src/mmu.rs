@@ -101,7 +101,8 @@ impl KernelTables {
         let mut new = KernelTables { tables, image, empty, next_device: DEVICE_BASE };
         new.part(KERNEL_BASE, boot::text_end(), Access::Code)?;
         new.part(boot::text_end(), boot::rodata_end(), Access::Constant)?;
-        new.part(boot::rodata_end(), boot::data_end(), Access::Data)?;
+        new.part(boot::rodata_end(), boot::stacks_start(), Access::Data)?;
+        new.part(boot::stacks_end(), boot::data_end(), Access::Data)?;
         let mut stack = boot::stacks_start() + STACK_STRIDE - STACK_BYTES;
         while stack < boot::stacks_end() {
             new.part(stack, stack + STACK_BYTES, Access::Data)?;

@@ -35,7 +35,7 @@ pub(crate) fn start(mut found: Discovered) -> ! {
         timer: found.timer,
         empty_root: found.empty_root,
     };
-    let kernel = exception::install_kernel(|| Kernel::new(store, hardware, cpu::asid_bits()));
+    let kernel = exception::install_kernel(Kernel::new(store, hardware, cpu::asid_bits()));
     let ram: Vec<PhysRange, MAX_RANGES> = found.memory.free.iter().copied().map(range).collect();
     let devices: Vec<PhysRange, MAX_RANGES> =
         found.memory.device.iter().copied().map(range).collect();

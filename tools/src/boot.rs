@@ -74,7 +74,7 @@ impl Session {
     /// # Errors
     /// If QEMU cannot be started.
     pub fn start(machine: &Machine, echo: Echo, limit: Option<Duration>) -> Result<Session> {
-        let symbols = machine.symbols.clone().map(Symbols::new);
+        let symbols = machine.symbols.map(Symbols::new);
         let mut session = Session::spawn(machine.command(), echo, limit, symbols)?;
         session.has_exit_status = machine.has_exit_status();
         Ok(session)

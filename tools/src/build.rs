@@ -49,7 +49,7 @@ pub fn groups(manifest: &Manifest) -> [Group; 2] {
 /// If something does not compile; the error has the compiler's words.
 pub fn build(toolchain: &Toolchain, profile: Profile, groups: &[Group]) -> Result<()> {
     for group in groups {
-        let mut command = cargo(toolchain, group.kind, "build");
+        let mut command = cargo(toolchain, group.kind, "build", &[]);
         command.args(["--profile", profile.name()]);
         for package in &group.packages {
             command.args(["-p", package]);
@@ -66,44 +66,37 @@ pub fn build(toolchain: &Toolchain, profile: Profile, groups: &[Group]) -> Resul
     Ok(())
 }
 
-/// Returns a cargo command on this tree for the target, up to its arguments.
+/// Returns a cargo command on this tree for the target, up to its arguments, with `more` flags
+/// for the compiler.
 #[must_use]
-pub fn cargo(toolchain: &Toolchain, kind: Kind, subcommand: &str) -> Command {
-    cargo_with(toolchain, &kind.flags(&toolchain.linker), subcommand)
-}
-
-/// Like [`cargo`], with these flags for the compiler.
-#[must_use]
-pub fn cargo_with(toolchain: &Toolchain, flags: &[String], subcommand: &str) -> Command {
+pub fn cargo(toolchain: &Toolchain, kind: Kind, subcommand: &str, more: &[&str]) -> Command {
+    let mut flags = kind.flags(&toolchain.linker);
+    flags.extend(more.iter().copied().map(String::from));
     let mut command = process::command(&toolchain.cargo);
     command.current_dir(workspace::root()).env("RUSTC", &toolchain.rustc);
     // The separator that no flag contains; a path may well have spaces.
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    command.args([subcommand, "--target", TRIPLE, "--target-dir"]).arg(workspace::target());
+    let directory = workspace::target().join(kind.directory());
+    command.args([subcommand, "--target", TRIPLE, "--target-dir"]).arg(directory);
     if toolchain.is_core_built {
         command.env("RUSTC_BOOTSTRAP", "1").args(BUILD_STD);
     }
     command
 }
 
-/// Returns the directory of the built programs, with their symbols.
-#[must_use]
-pub fn directory(profile: Profile) -> PathBuf {
-    workspace::target().join(TRIPLE).join(profile.name())
-}
-
 /// Returns the path of a built program, with its symbols.
 #[must_use]
-pub fn path(profile: Profile, program: &str) -> PathBuf {
-    directory(profile).join(program)
+pub fn path(profile: Profile, kind: Kind, program: &str) -> PathBuf {
+    let directory = workspace::target().join(kind.directory()).join(TRIPLE);
+    directory.join(profile.name()).join(program)
 }
 
 /// Reads a built program.
 ///
 /// # Errors
 /// If it was not built.
-pub fn read(profile: Profile, program: &str) -> Result<Vec<u8>> {
-    let path = path(profile, program);
+pub fn read(profile: Profile, kind: Kind, program: &str) -> Result<Vec<u8>> {
+    let path = path(profile, kind, program);
     std::fs::read(&path).with_context(|| format!("reading {}", path.display()))
 }
 

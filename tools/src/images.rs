@@ -1,7 +1,7 @@
 //! Loader images: the target's programs, bootfs and root, put together in one file.
 
 use crate::setup::{Consent, Toolchain};
-use crate::target::Profile;
+use crate::target::{Kind, Profile};
 use crate::{build, debian, process, setup, workspace};
 use anyhow::{Context, Result};
 use image::cpio::{Archive, Entry};
@@ -38,8 +38,9 @@ fn make(toolchain: &Toolchain, profile: Profile) -> Result<LoaderImage> {
     let spinner = process::spinner("making the loader image");
     let bootfs = bootfs(&manifest, profile)?;
     let has_shell = bootfs.contains("/bin/busybox");
-    let root = image::root::flatten(&build::read(profile, build::ROOT)?).context("root")?;
-    let kernel = build::read(profile, build::KERNEL)?;
+    let root =
+        image::root::flatten(&build::read(profile, Kind::Server, build::ROOT)?).context("root")?;
+    let kernel = build::read(profile, Kind::Fixed, build::KERNEL)?;
     let loader = image::loader::build(&kernel, &root, &bootfs.encode())?;
     let path = workspace::target().join(profile.name()).join("loader.img");
     workspace::write(&path, &loader)?;
@@ -83,8 +84,11 @@ fn bootfs(manifest: &Manifest, profile: Profile) -> Result<Archive> {
 /// Reads one file's content; `None` if it is one that can do without.
 fn entry(source: &Source, manifest: &Manifest, profile: Profile) -> Result<Option<Entry>> {
     let (data, is_executable) = match source {
-        Source::Server(name) | Source::Program(name) => {
-            (image::elf::strip(&build::read(profile, name)?)?, true)
+        Source::Server(name) => {
+            (image::elf::strip(&build::read(profile, Kind::Server, name)?)?, true)
+        }
+        Source::Program(name) => {
+            (image::elf::strip(&build::read(profile, Kind::Fixed, name)?)?, true)
         }
         Source::System(name) => {
             let path = workspace::root().join(format!("image/systems/{name}.toml"));

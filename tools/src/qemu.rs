@@ -1,6 +1,7 @@
 //! QEMU's command line: a machine described, written out as arguments.
 
 use crate::process;
+use crate::target::Profile;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -68,8 +69,8 @@ pub struct Machine {
     pub initrd: Option<PathBuf>,
     /// The serial port.
     pub serial: Serial,
-    /// Where the programs lie with their symbols, to make backtraces readable.
-    pub symbols: Option<PathBuf>,
+    /// How the image was built, to make backtraces readable.
+    pub symbols: Option<Profile>,
 }
 
 impl Machine {

@@ -2,8 +2,9 @@
 //!
 //! Two forms are known: `PROGRAM+0xOFFSET`, as servers print it, and an address of the kernel.
 
+use crate::build;
+use crate::target::{Kind, Profile};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Addresses of the kernel's image.
 const KERNEL_START: u64 = 0xffff_ffff_8000_0000;
@@ -12,18 +13,18 @@ const KERNEL_END: u64 = 0xffff_ffff_c000_0000;
 /// The functions of a program by their addresses, each with the first address behind it.
 type Functions = BTreeMap<u64, (u64, String)>;
 
-/// The symbols of the programs in one directory, read when they are first needed.
+/// The symbols of what was built in one way, read when they are first needed.
 #[derive(Debug)]
 pub struct Symbols {
-    directory: PathBuf,
+    profile: Profile,
     programs: BTreeMap<String, Functions>,
 }
 
 impl Symbols {
-    /// Looks for programs with symbols in `directory`.
+    /// Uses the symbols of what was built so.
     #[must_use]
-    pub fn new(directory: PathBuf) -> Symbols {
-        Symbols { directory, programs: BTreeMap::new() }
+    pub fn new(profile: Profile) -> Symbols {
+        Symbols { profile, programs: BTreeMap::new() }
     }
 
     /// Returns the name of the code that `line` gives the address of, if it gives one.
@@ -43,7 +44,8 @@ impl Symbols {
     }
 
     fn read(&self, program: &str) -> Option<Functions> {
-        let file = std::fs::read(self.directory.join(program)).ok()?;
+        let kind = if program == build::KERNEL { Kind::Fixed } else { Kind::Server };
+        let file = build::read(self.profile, kind, program).ok()?;
         let functions = image::elf::Program::parse(&file).ok()?.functions().ok()?;
         let named = functions.into_iter().map(|function| {
             // Without the hash that makes the symbol unique.
@@ -63,7 +65,7 @@ fn place(word: &str) -> Option<(&str, u64)> {
         return is_program.then_some(program).zip(number(offset));
     }
     let address = number(word)?;
-    (KERNEL_START..KERNEL_END).contains(&address).then_some((crate::build::KERNEL, address))
+    (KERNEL_START..KERNEL_END).contains(&address).then_some((build::KERNEL, address))
 }
 
 #[cfg(test)]
@@ -81,9 +83,8 @@ mod tests {
 
     #[test]
     fn a_program_without_symbols_gives_no_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut symbols = Symbols::new(folder.path().to_owned());
-        assert_eq!(symbols.annotate("  console+0x10"), None);
+        let mut symbols = Symbols::new(Profile::Fast);
+        assert_eq!(symbols.annotate("  nosuch+0x10"), None);
         assert_eq!(symbols.annotate("nothing of the kind"), None);
     }
 }

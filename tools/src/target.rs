@@ -23,6 +23,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Returns the name of the directory that its programs are built in: the two kinds have
+    /// one each, so that a server and a guest program may have the same name.
+    #[must_use]
+    pub fn directory(self) -> &'static str {
+        match self {
+            Kind::Fixed => "fixed",
+            Kind::Server => "servers",
+        }
+    }
+
     /// Returns the compiler's flags, with `linker` as the linker.
     #[must_use]
     pub fn flags(self, linker: &Path) -> Vec<String> {

@@ -62,6 +62,11 @@ impl MessageInfo {
     pub const fn caps(self) -> usize {
         (self.0 >> 29 & 7) as usize
     }
+    /// Tells whether the message is its label alone: no bytes, no capabilities.
+    #[must_use]
+    pub const fn is_bare(self) -> bool {
+        self.0 >> 16 == 0
+    }
     /// Tells whether the message travels in registers alone.
     #[must_use]
     pub const fn is_short(self) -> bool {

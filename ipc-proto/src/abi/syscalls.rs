@@ -321,7 +321,8 @@ syscalls! {
         NoTables = 2,
     }
 
-    /// Sets the CSpace and VSpace of a stopped thread, or the VSpace of the calling one.
+    /// Sets the CSpace (`CPtr::NULL`: the caller's own) and VSpace of a stopped thread, or of the
+    /// calling one.
     48 fn thread_set_spaces(thread: CPtr, cspace: CPtr, vspace: CPtr) -> Nothing
     refuses SetSpacesError {
         /// the thread is running or waiting

@@ -34,7 +34,7 @@ pub(crate) struct Call<'a, M> {
 
 impl<M: Machine> Kernel<M> {
     /// A synchronous exception from EL0.
-    #[inline]
+    #[inline(always)]
     pub fn exception(&mut self, syndrome: u64, address: u64) {
         let Some(thread) = self.cpu().current else { return };
         let class = syndrome >> 26 & 0x3f;
@@ -66,12 +66,25 @@ impl<M: Machine> Kernel<M> {
         self.report_fault(thread, [syndrome, address, pc, sp]);
     }
 
-    #[inline]
+    #[inline(always)]
     fn system_call(&mut self, thread: Ref<Thread>) {
         let number = self.store.get(thread).context.x[8];
-        let outcome = match number {
-            ipc::CALL => self.call(thread),
-            ipc::REPLY_RECV => self.reply_recv(thread),
+        // The two that matter most come first, without a table of jumps.
+        let outcome = if number == ipc::CALL {
+            self.call(thread)
+        } else if number == ipc::REPLY_RECV {
+            self.reply_recv(thread)
+        } else {
+            self.other_call(thread, number)
+        };
+        if let Err(rejection) = outcome {
+            self.store.get_mut(thread).context.x[8] = rejection as u64;
+        }
+    }
+
+    #[inline(never)]
+    fn other_call(&mut self, thread: Ref<Thread>, number: u64) -> Result<(), Rejection> {
+        match number {
             ipc::RUN => self.run_guest(thread),
             ipc::RECV => self.recv(thread),
             ipc::REPLY => self.reply(thread),
@@ -87,9 +100,6 @@ impl<M: Machine> Kernel<M> {
                 self.table_call(thread, number);
                 Ok(())
             }
-        };
-        if let Err(rejection) = outcome {
-            self.store.get_mut(thread).context.x[8] = rejection as u64;
         }
     }
 
@@ -207,6 +217,22 @@ fn refused<T, E>(error: E) -> Result<T, SyscallError<E>> {
 impl<M: Machine> Call<'_, M> {
     fn thread(&self, at: CPtr) -> Result<Ref<Thread>, Rejection> {
         Ok(typed!(self.kernel, self.thread, at, Cap::Thread(object) => object))
+    }
+
+    /// Finds a CSpace and the slot that names it: the caller's own for `CPtr::NULL`.
+    fn cspace_or_own(
+        &self,
+        at: CPtr,
+    ) -> Result<(SlotRef, Ref<crate::object::cspace::CSpace>), Rejection> {
+        let slot = match at {
+            CPtr::NULL => binding_slot(&self.kernel.store, self.thread, Binding::CSpace),
+            _ => self.kernel.lookup_slot(self.thread, at)?,
+        };
+        match self.kernel.store.slot(slot).cap {
+            Cap::CSpace(object) => Ok((slot, object)),
+            Cap::Empty => Err(Rejection::NoSuchSlot),
+            _ => Err(Rejection::WrongKind),
+        }
     }
 
     fn vspace(&self, at: CPtr) -> Result<Ref<crate::object::vspace::VSpace>, Rejection> {
@@ -439,8 +465,7 @@ impl<M: Machine> Syscalls for Call<'_, M> {
         vspace: CPtr,
     ) -> Result<(), SyscallError<SetSpacesError>> {
         let thread = self.thread(thread)?;
-        let (from_cspace, cap, _) = self.kernel.lookup_filled(self.thread, cspace)?;
-        let Cap::CSpace(cspace) = cap else { return Err(Rejection::WrongKind.into()) };
+        let (from_cspace, cspace) = self.cspace_or_own(cspace)?;
         let (from_vspace, cap, _) = self.kernel.lookup_filled(self.thread, vspace)?;
         let Cap::VSpace(vspace) = cap else { return Err(Rejection::WrongKind.into()) };
         if thread != self.thread && self.kernel.store.get(thread).state != State::Stopped {

@@ -13,8 +13,9 @@
 //! | [`elf`] | what an ELF file asks to be mapped |
 //! | [`vfs`] | files |
 //! | [`futex`], [`time`], [`random`], [`vdso`] | small subsystems |
-//! | [`system`], [`machine`] | everything together; the view of the kernel below |
-//! | [`frames`], [`guest_memory`], [`wait`], [`errno`], [`sync`] | what all of them use |
+//! | [`system`], [`process_source`] | everything together; what `/proc` shows of it |
+//! | [`machine`], [`kernel`] | the view of what lies below; the microkernel as that |
+//! | [`frames`], [`guest_memory`], [`guest_copy`], [`wait`], [`errno`], [`sync`] | what all of them use |
 //!
 //! # Lock order
 //!
@@ -35,10 +36,14 @@ pub mod elf;
 pub mod errno;
 pub mod frames;
 pub mod futex;
+#[expect(unsafe_code, reason = "guest memory is reached through raw addresses that may fault")]
+pub mod guest_copy;
 pub mod guest_memory;
+pub mod kernel;
 pub mod machine;
 pub mod mm;
 pub mod random;
+pub mod process_source;
 pub mod run;
 pub mod signal;
 pub mod start;

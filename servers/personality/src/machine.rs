@@ -73,7 +73,7 @@ pub trait Carrier: Parker {
     /// Lets the carrier, which is idle, run `task` from `registers` on.
     fn start(&self, task: Arc<Task>, registers: &GuestRecord);
     /// Gives back a carrier that nothing was started in.
-    fn release(&self);
+    fn release(self: Arc<Self>);
     /// Runs the guest from `record` on, which is the one bound to it. Only the carrier's own
     /// thread calls this.
     fn run(&self, record: &mut GuestRecord) -> GuestExit;

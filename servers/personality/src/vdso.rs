@@ -13,7 +13,7 @@ use crate::mm::object::SharedPages;
 use crate::time::Clock;
 
 pub mod image;
-#[expect(unsafe_code, reason = "assembled code is read as bytes")]
+#[cfg_attr(target_os = "none", expect(unsafe_code, reason = "assembled code is read as bytes"))]
 pub mod text;
 
 /// Offset of the signal trampoline from the image's start.

@@ -2,15 +2,17 @@
 
 use crate::error::BootError;
 use alloc::vec::Vec;
-use ipc_proto::abi::boot_info::Range;
+use ipc_proto::abi::boot_info::{Range, slots};
 use ipc_proto::abi::layout::{BLOCK_BYTES, PAGE_BYTES};
 use ipc_proto::abi::status::SyscallError;
 use ipc_proto::abi::syscalls::{MapError, RetypeError, Stubs, Trap};
-use ipc_proto::abi::word::{CPtr, MapFlags, ObjectKind, Rights};
+use ipc_proto::abi::word::{CPtr, MapFlags, ObjectKind, Rights, Trigger};
 use ipc_proto::system::Name;
 
 /// Pages of table memory that an address space is given at a time.
 const TABLE_PAGES: u64 = 16;
+/// What the pool leaves of the largest range: page tables for it and for root's own mappings.
+const RESERVE_BYTES: u64 = 512 << 10;
 /// Most pages that one `map` takes: 1 GiB.
 const MAP_PAGES: u64 = (1 << 30) / PAGE_BYTES;
 
@@ -83,6 +85,8 @@ impl<T: Trap> Objects<T> {
         let largest = *self.untyped.last().ok_or_else(none)?;
         let left = self.kernel.size(largest).map_err(BootError::refused("size"))?;
         let slot = self.slot()?;
+        let reserve = RESERVE_BYTES + (left >> 30) * 2 * PAGE_BYTES;
+        let left = left.saturating_sub(reserve);
         let whole = left - left % BLOCK_BYTES;
         // The Memory starts at a multiple of its alignment, which may cost one block.
         for bytes in [whole, whole.saturating_sub(BLOCK_BYTES)] {
@@ -113,9 +117,21 @@ impl<T: Trap> Objects<T> {
         let rights = Rights::READ.union(Rights::WRITE);
         let offset = base - range.base;
         let source = CPtr(range.slot);
-        let derived =
-            self.kernel.derive_memory(source, CPtr::NULL, slot, offset, bytes, rights);
+        let derived = self.kernel.derive_memory(source, CPtr::NULL, slot, offset, bytes, rights);
         derived.map(|()| slot).map_err(BootError::refused("derive_memory"))
+    }
+
+    /// Claims an interrupt line.
+    ///
+    /// # Errors
+    /// If there is no memory for it, or the kernel refuses.
+    pub fn claim_irq(&self, user: &Name, line: u64, trigger: Trigger) -> Result<CPtr, BootError> {
+        let slot = self.slot()?;
+        let none = || BootError::NoMemory(user.clone(), PAGE_BYTES);
+        let untyped = *self.untyped.last().ok_or_else(none)?;
+        let own = CPtr::NULL;
+        let claimed = self.kernel.irq_claim(slots::IRQ_CONTROL, untyped, line, trigger, own, slot);
+        claimed.map(|()| slot).map_err(BootError::refused("irq_claim"))
     }
 
     /// Makes an address space with a window of its own.

@@ -130,9 +130,7 @@ mod tests {
         let fault = Fault { syndrome, address: 0x10, pc: 0x40_0123, sp: 0x9000 };
         let death = Death { server: "console", image: (0x40_0000, 0x1000), fault, registers };
         let stack = [0x8010, 0x40_0200, 0, 0x40_0300];
-        let read = |address: u64| {
-            stack.get((address.checked_sub(0x8000)? / 8) as usize).copied()
-        };
+        let read = |address: u64| stack.get((address.checked_sub(0x8000)? / 8) as usize).copied();
         let mut text = String::new();
         death.write(&mut text, read).unwrap();
         text
@@ -158,9 +156,14 @@ mod tests {
         let text = report(0, Some(registers));
         assert!(text.contains("   x0 0000000000000000"));
         assert!(text.contains("  x30 000000007fff0000\n"));
-        let trace: std::vec::Vec<_> = text.lines().skip_while(|l| !l.contains("backtrace")).collect();
-        let expected =
-            ["    console+0x123", "    0x7fff0000 (link register)", "    console+0x200", "    console+0x300"];
+        let trace: std::vec::Vec<_> =
+            text.lines().skip_while(|l| !l.contains("backtrace")).collect();
+        let expected = [
+            "    console+0x123",
+            "    0x7fff0000 (link register)",
+            "    console+0x200",
+            "    console+0x300",
+        ];
         assert_eq!(trace[1..], expected);
     }
 

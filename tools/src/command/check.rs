@@ -104,9 +104,7 @@ fn commands(toolchain: &Toolchain) -> Vec<(&'static str, Command)> {
     };
     let Ok(manifest) = images::read_manifest("default") else { return commands };
     for group in build::groups(&manifest) {
-        let mut flags = group.kind.flags(&toolchain.linker);
-        flags.push("-Dwarnings".to_owned());
-        let mut command = build::cargo_with(toolchain, &flags, subcommand);
+        let mut command = build::cargo(toolchain, group.kind, subcommand, &["-Dwarnings"]);
         command.args(["--quiet", "--profile", Profile::Fast.name()]);
         for package in &group.packages {
             command.args(["-p", package]);

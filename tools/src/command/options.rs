@@ -1,7 +1,6 @@
 //! Options that describe the machine and the system, for every command that boots one.
 
 use crate::boot::CommandLine;
-use crate::build;
 use crate::images::LoaderImage;
 use crate::qemu::{self, Accelerator, Serial};
 use crate::target::Profile;
@@ -98,7 +97,7 @@ impl Machine {
             is_debugged: self.gdb,
             initrd: self.initrd.clone(),
             serial,
-            symbols: Some(build::directory(image.profile)),
+            symbols: Some(image.profile),
             ..qemu::Machine::new(image.path.clone())
         };
         let mut options = vec![format!("--system={}", self.system)];

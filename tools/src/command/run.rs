@@ -5,6 +5,7 @@ use crate::boot::{CommandLine, Echo, Session, TIMED_OUT};
 use crate::images::{self, LoaderImage};
 use crate::qemu::{self, Serial};
 use crate::setup::Consent;
+use crate::target::Kind;
 use crate::{build, process};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -114,8 +115,9 @@ impl Run {
             eprintln!("osv: {}", process::show(&machine.command()));
         }
         if self.machine.gdb {
-            let symbols = |name| build::path(image.profile, name).display().to_string();
-            let (kernel, root) = (symbols(build::KERNEL), symbols(build::ROOT));
+            let symbols = |kind, name| build::path(image.profile, kind, name).display().to_string();
+            let kernel = symbols(Kind::Fixed, build::KERNEL);
+            let root = symbols(Kind::Server, build::ROOT);
             let add = process::quote(&format!("add-symbol-file {root} -o {ROOT_BASE:#x}"));
             eprintln!(
                 "osv: waiting for gdb:\n  gdb-multiarch {} -ex {add} -ex 'target remote :1234'",

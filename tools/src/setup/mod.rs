@@ -3,6 +3,7 @@
 //! [`probe`] finds the [`Facts`], [`plan`] decides (a pure function), [`perform`] acts. After an
 //! action the machine is looked at again, for an action may not have had the hoped-for effect.
 
+pub mod apt;
 pub mod perform;
 pub mod probe;
 

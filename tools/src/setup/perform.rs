@@ -1,9 +1,8 @@
-//! Carries out what the plan says: rustup and apt.
+//! Carries out what the plan says.
 
-use super::{Action, Facts, Toolchain};
+use super::{Action, Facts, Toolchain, apt};
 use crate::{process, target, workspace};
 use anyhow::{Result, bail};
-use std::process::Command;
 
 /// Carries out one action; what did not work but has an alternative is noted in `facts`.
 ///
@@ -24,28 +23,8 @@ pub fn perform(action: &Action, facts: &mut Facts) -> Result<()> {
             }
             Ok(())
         }
-        Action::UpdateLists => {
-            facts.has_updated_apt = true;
-            process::step("fetching apt's lists", apt(facts)?.arg("update"))
-        }
-        Action::InstallPackages { packages, .. } => {
-            let what = format!("installing {}", packages.join(", "));
-            let install = |facts: &Facts| -> Result<()> {
-                let mut command = apt(facts)?;
-                command.args(["install", "-y", "--no-install-recommends"]).args(packages);
-                process::step(&what, &mut command)
-            };
-            if let Err(error) = install(facts) {
-                if facts.has_updated_apt {
-                    return Err(error);
-                }
-                // The lists may be too old to know the packages, or name files that are gone.
-                facts.has_updated_apt = true;
-                process::step("fetching apt's lists", apt(facts)?.arg("update"))?;
-                install(facts)?;
-            }
-            Ok(())
-        }
+        Action::UpdateLists => apt::update(facts),
+        Action::InstallPackages { packages, .. } => apt::install(packages, facts),
         Action::Manual { what } => bail!("please install {what}, then try again"),
     }
 }
@@ -67,19 +46,4 @@ pub fn fetch_crates(toolchain: &Toolchain) {
             let _ = workspace::write(&done, &lock);
         }
     }
-}
-
-/// Returns `apt-get`, with the right to change the system.
-fn apt(facts: &Facts) -> Result<Command> {
-    let mut command = match (facts.is_root, facts.has_sudo) {
-        (true, _) => process::command("env"),
-        (false, true) => {
-            let mut command = process::command("sudo");
-            command.arg("env");
-            command
-        }
-        (false, false) => bail!("installing needs root, and there is no sudo: run this as root"),
-    };
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
-    Ok(command)
 }

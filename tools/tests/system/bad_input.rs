@@ -2,7 +2,7 @@
 
 use crate::harness::{Boot, on_both};
 use osv_tools::build;
-use osv_tools::target::Profile;
+use osv_tools::target::{Kind, Profile};
 
 /// Puts `data` at a path and runs it.
 fn run(system: &str, data: &[u8]) -> crate::harness::Ran {
@@ -12,7 +12,7 @@ fn run(system: &str, data: &[u8]) -> crate::harness::Ran {
 /// The greeting program as it was built.
 fn hello() -> Vec<u8> {
     crate::harness::image();
-    image::elf::strip(&build::read(Profile::Fast, "hello").unwrap()).unwrap()
+    image::elf::strip(&build::read(Profile::Fast, Kind::Fixed, "hello").unwrap()).unwrap()
 }
 
 on_both! {

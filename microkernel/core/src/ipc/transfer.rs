@@ -33,6 +33,9 @@ impl<M: Machine> Kernel<M> {
         to: Ref<Thread>,
         info: MessageInfo,
     ) -> Result<(), TransferError> {
+        if info.is_bare() {
+            return Ok(());
+        }
         if info.caps() != 0 || !info.is_short() {
             return self.transfer_long(from, to, info);
         }

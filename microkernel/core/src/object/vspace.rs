@@ -27,6 +27,8 @@ pub(crate) const WINDOW_INDEX: usize = 511;
 pub struct VSpace {
     /// Kind and references.
     pub header: Header,
+    /// The TTBR0 values of the two spaces below, as a switch needs them.
+    pub roots: (u64, u64),
     /// What its threads see.
     pub thread_space: Space,
     /// What its guests see.
@@ -58,6 +60,7 @@ impl Object for VSpace {
     fn new(header: Header) -> Self {
         VSpace {
             header,
+            roots: (0, 0),
             thread_space: Space::default(),
             guest_space: Space::default(),
             window_table: PhysAddr(0),
@@ -74,6 +77,13 @@ impl Object for VSpace {
     }
     fn header(&self) -> &Header {
         &self.header
+    }
+}
+
+impl VSpace {
+    fn set_spaces(&mut self, thread: Space, guest: Space) {
+        (self.thread_space, self.guest_space) = (thread, guest);
+        self.roots = (thread.ttbr(), guest.ttbr());
     }
 }
 
@@ -107,7 +117,7 @@ impl<M: Machine> Kernel<M> {
         self.machine.publish_tables();
         let state = self.store.get_mut(vspace);
         state.window_table = window;
-        (state.thread_space, state.guest_space) = (space, space);
+        state.set_spaces(space, space);
         Ok(())
     }
 
@@ -135,7 +145,7 @@ impl<M: Machine> Kernel<M> {
         self.machine.publish_tables();
         let next_user = self.store.get_mut(domain).first_user.replace(vspace);
         let state = self.store.get_mut(vspace);
-        (state.thread_space, state.guest_space) = (thread_space, guest_space);
+        state.set_spaces(thread_space, guest_space);
         (state.domain, state.next_user) = (Some(domain), next_user);
         Ok(())
     }
@@ -171,8 +181,7 @@ impl<M: Machine> Kernel<M> {
         }
         let state = self.store.get_mut(vspace);
         let (thread, guest) = (state.thread_space, state.guest_space);
-        state.thread_space = Space::default();
-        state.guest_space = Space::default();
+        state.set_spaces(Space::default(), Space::default());
         state.window_table = PhysAddr(0);
         state.free_pages = PhysAddr(0);
         let mut tables = state.tables.take();

@@ -163,10 +163,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn refresh_current(&mut self, thread: Ref<Thread>) {
         let state = self.store.get(thread);
         let (thread_space, guest_space) = match state.vspace {
-            Some(vspace) => {
-                let vspace = self.store.get(vspace);
-                (vspace.thread_space.ttbr(), vspace.guest_space.ttbr())
-            }
+            Some(vspace) => self.store.get(vspace).roots,
             None => (0, 0),
         };
         let context = core::ptr::from_ref(&state.context).addr();

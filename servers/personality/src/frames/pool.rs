@@ -12,6 +12,8 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use ipc_proto::abi::guest::GuestRecord;
+
 use super::{Frame, Frames, PAGE};
 use crate::sync::Mutex;
 
@@ -58,6 +60,46 @@ impl Pool {
         assert!(frame.0 >= self.reserved && frame.0 < self.total, "pool.range");
         self.base + frame.0 as usize * PAGE
     }
+
+    /// Takes a frame for good and gives it as a guest's record, zeroed.
+    #[must_use]
+    pub fn take_record(&self) -> Option<(Frame, &'static mut GuestRecord)> {
+        let frame = self.allocate()?;
+        let pointer = self.address(frame) as *mut GuestRecord;
+        // SAFETY: [pool.mapped] the frame was just taken and is never released, so this is its
+        // only reference; any bytes are a record. The kernel writes it only inside `run`, which
+        // takes the reference.
+        Some((frame, unsafe { &mut *pointer }))
+    }
+
+    /// Makes what was written to a frame visible to instruction fetches.
+    #[cfg(target_os = "none")]
+    pub fn synchronise_code(&self, frame: Frame) {
+        let start = self.address(frame);
+        let line: u64;
+        // SAFETY: reading the cache type register has no effect.
+        unsafe {
+            core::arch::asm!("mrs {}, ctr_el0", out(reg) line, options(nomem, nostack));
+        }
+        // CTR_EL0.DminLine and IminLine: log2 of words (Arm ARM D19.2.34).
+        let (data, code) = (4_usize << (line >> 16 & 15), 4_usize << (line & 15));
+        for address in (start..start + PAGE).step_by(data) {
+            // SAFETY: [pool.mapped] cleaning a line changes no content.
+            unsafe { core::arch::asm!("dc cvau, {}", in(reg) address, options(nostack)) };
+        }
+        // SAFETY: a barrier.
+        unsafe { core::arch::asm!("dsb ish", options(nostack)) };
+        for address in (start..start + PAGE).step_by(code) {
+            // SAFETY: [pool.mapped] invalidating a line of the instruction cache changes no content.
+            unsafe { core::arch::asm!("ic ivau, {}", in(reg) address, options(nostack)) };
+        }
+        // SAFETY: barriers.
+        unsafe { core::arch::asm!("dsb ish", "isb", options(nostack)) };
+    }
+
+    /// Does nothing: the host runs no guests.
+    #[cfg(not(target_os = "none"))]
+    pub fn synchronise_code(&self, _: Frame) {}
 
     fn word(&self, frame: Frame) -> &AtomicU32 {
         assert!(frame.0 < self.total, "pool.range");

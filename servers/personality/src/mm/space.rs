@@ -9,7 +9,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::ops::Range;
+use core::ops::{DerefMut, Range};
 
 use ipc_proto::abi::word::Rights;
 
@@ -21,7 +21,7 @@ use super::{FaultError, FaultKind, PAGE, page_ceil, page_floor};
 use crate::errno::Errno;
 use crate::frames::{Frame, Frames};
 use crate::machine::Translation;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::Mutex;
 
 /// How `mmap` treats the address it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl AddressSpace {
         self.translation.id()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> impl DerefMut<Target = State> + '_ {
         self.state.lock()
     }
 
@@ -263,7 +263,7 @@ impl AddressSpace {
         address: u64,
         kind: FaultKind,
     ) -> Result<Option<Frame>, FaultError> {
-        let look = || {
+        let look = || -> Result<(bool, Entry), FaultError> {
             let state = self.lock();
             let (_, vma) = state.areas.find(address).ok_or(FaultError::NotMapped)?;
             Ok((vma.is_shared, state.pages.get(address)))

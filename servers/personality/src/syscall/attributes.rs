@@ -5,10 +5,10 @@ use linux_raw_sys::general as linux;
 use super::path::{caller, read_path, vnode_at};
 use super::{Ctx, fd};
 use crate::errno::Errno;
+use crate::vfs::Caller;
 use crate::vfs::Kind;
 use crate::vfs::abi::read_long;
 use crate::vfs::vnode::{Changes, MAY_WRITE, Stat, Timestamp, Vnode};
-use crate::vfs::Caller;
 
 const S_ISUID: u16 = linux::S_ISUID as u16;
 const S_ISGID: u16 = linux::S_ISGID as u16;

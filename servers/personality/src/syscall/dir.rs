@@ -78,11 +78,7 @@ pub(super) fn getdents64(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno
 }
 
 /// Collects entries from the file's offset on; gives that offset and the one behind them.
-fn read_batch(
-    file: &OpenFile,
-    caller: &Caller,
-    size: usize,
-) -> Result<(Vec<u8>, u64, u64), Errno> {
+fn read_batch(file: &OpenFile, caller: &Caller, size: usize) -> Result<(Vec<u8>, u64, u64), Errno> {
     let before = *file.offset().lock();
     let mut batch = Batch { bytes: Vec::new(), limit: size.min(BATCH_LIMIT), position: before };
     let mut refused = false;

@@ -149,19 +149,12 @@ pub(super) fn fcntl(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
         // Asynchronous notification is not there; the owner is taken and never told.
         linux::F_SETOWN | linux::F_SETSIG | linux::F_GETOWN | linux::F_GETSIG => Ok(0),
         linux::F_GETPIPE_SZ => Ok(pipe_of(&file)?.capacity() as u64),
-        linux::F_SETPIPE_SZ => {
-            Ok(pipe_of(&file)?.set_capacity(argument as u32 as usize)? as u64)
-        }
+        linux::F_SETPIPE_SZ => Ok(pipe_of(&file)?.set_capacity(argument as u32 as usize)? as u64),
         _ => Err(Errno::EINVAL),
     }
 }
 
-fn duplicate(
-    ctx: &Ctx<'_>,
-    file: Arc<OpenFile>,
-    from: u64,
-    on_exec: OnExec,
-) -> Result<u64, Errno> {
+fn duplicate(ctx: &Ctx<'_>, file: Arc<OpenFile>, from: u64, on_exec: OnExec) -> Result<u64, Errno> {
     if from >= open_limit(ctx) {
         return Err(Errno::EINVAL);
     }

@@ -447,4 +447,3 @@ pub(super) fn readahead(ctx: &mut Ctx<'_>, [fd, ..]: [u64; 6]) -> Result<u64, Er
     file.check_read()?;
     if file.vnode().kind() == Kind::File { Ok(0) } else { Err(Errno::EINVAL) }
 }
-

@@ -9,7 +9,7 @@ use crate::futex::{ANY, key_of, wait};
 use crate::wait::Deadline;
 
 /// `futex(word, op, value, timeout, word2, value3)`.
-pub fn futex(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn futex(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [word, op, value, timeout, word2, value3] = args;
     let op = op as u32;
     let is_private = op & linux::FUTEX_PRIVATE_FLAG != 0;

@@ -13,22 +13,22 @@ fn get(ctx: &Ctx<'_>, pick: impl FnOnce(&Credentials) -> u32) -> Result<u64, Err
 }
 
 /// `getuid()`.
-pub fn getuid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getuid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     get(ctx, |credentials| credentials.user.real)
 }
 
 /// `geteuid()`.
-pub fn geteuid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn geteuid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     get(ctx, |credentials| credentials.user.effective)
 }
 
 /// `getgid()`.
-pub fn getgid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getgid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     get(ctx, |credentials| credentials.group.real)
 }
 
 /// `getegid()`.
-pub fn getegid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getegid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     get(ctx, |credentials| credentials.group.effective)
 }
 
@@ -71,42 +71,42 @@ fn read(ctx: &Ctx<'_>, pick: Pick, addresses: &[u64]) -> Result<u64, Errno> {
 }
 
 /// `setuid(id)`.
-pub fn setuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     set_all(ctx, USER, args[0] as u32)
 }
 
 /// `setgid(id)`.
-pub fn setgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     set_all(ctx, GROUP, args[0] as u32)
 }
 
 /// `setreuid(real, effective)`.
-pub fn setreuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setreuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     set_two(ctx, USER, args[0] as u32, args[1] as u32)
 }
 
 /// `setregid(real, effective)`.
-pub fn setregid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setregid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     set_two(ctx, GROUP, args[0] as u32, args[1] as u32)
 }
 
 /// `setresuid(real, effective, saved)`.
-pub fn setresuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setresuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     set(ctx, USER, [args[0] as u32, args[1] as u32, args[2] as u32])
 }
 
 /// `setresgid(real, effective, saved)`.
-pub fn setresgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setresgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     set(ctx, GROUP, [args[0] as u32, args[1] as u32, args[2] as u32])
 }
 
 /// `getresuid(real, effective, saved)`.
-pub fn getresuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getresuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     read(ctx, USER, &args[..3])
 }
 
 /// `getresgid(real, effective, saved)`.
-pub fn getresgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getresgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     read(ctx, GROUP, &args[..3])
 }
 
@@ -122,17 +122,17 @@ fn set_file(ctx: &Ctx<'_>, pick: Pick, id: u32) -> Result<u64, Errno> {
 }
 
 /// `setfsuid(id)`: gives the old one, whether it changed or not.
-pub fn setfsuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setfsuid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     set_file(ctx, USER, args[0] as u32)
 }
 
 /// `setfsgid(id)`.
-pub fn setfsgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setfsgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     set_file(ctx, GROUP, args[0] as u32)
 }
 
 /// `getgroups(size, list)`.
-pub fn getgroups(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getgroups(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let groups = ctx.process().credentials.lock().groups.clone();
     let size = args[0] as i32;
     if size < 0 || size > 0 && (size as usize) < groups.len() {
@@ -146,7 +146,7 @@ pub fn getgroups(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `setgroups(size, list)`.
-pub fn setgroups(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setgroups(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let count = args[0] as u32 as usize;
     if count > MAX_GROUPS {
         return Err(Errno::EINVAL);

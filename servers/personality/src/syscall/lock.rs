@@ -56,9 +56,7 @@ fn read_request(ctx: &Ctx<'_>, file: &OpenFile, address: u64) -> Result<Request,
 
 fn owner(ctx: &Ctx<'_>, file: &OpenFile, command: u32) -> Owner {
     match command {
-        linux::F_OFD_GETLK | linux::F_OFD_SETLK | linux::F_OFD_SETLKW => {
-            Owner::OpenFile(file.id())
-        }
+        linux::F_OFD_GETLK | linux::F_OFD_SETLK | linux::F_OFD_SETLKW => Owner::OpenFile(file.id()),
         _ => Owner::Process(ctx.process().pid),
     }
 }

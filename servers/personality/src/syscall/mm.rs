@@ -28,7 +28,7 @@ fn access(prot: u64) -> Result<Rights, Errno> {
 }
 
 /// `mmap(address, length, prot, flags, fd, offset)`.
-pub fn mmap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn mmap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [address, length, prot, flags, fd, offset] = args;
     let flags = flags as u32;
     if length == 0 || offset % PAGE != 0 {
@@ -123,19 +123,19 @@ fn populate(space: &AddressSpace, at: u64, length: u64, access: Rights) {
 }
 
 /// `munmap(address, length)`.
-pub fn munmap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn munmap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     space(ctx)?.unmap(args[0], args[1])?;
     Ok(0)
 }
 
 /// `mprotect(address, length, prot)`.
-pub fn mprotect(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn mprotect(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     space(ctx)?.protect(args[0], args[1], access(args[2])?)?;
     Ok(0)
 }
 
 /// `brk(end)`.
-pub fn brk(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn brk(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let limit = {
         let limits = ctx.process().limits.lock();
         limits.get(linux::RLIMIT_DATA).map_or(u64::MAX, |limit| limit.soft)
@@ -145,7 +145,7 @@ pub fn brk(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `mremap(old, old_length, new_length, flags, new)`.
-pub fn mremap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn mremap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [old, old_bytes, new_bytes, flags, to, _] = args;
     let flags = flags as u32;
     let is_fixed = flags & linux::MREMAP_FIXED != 0;
@@ -158,7 +158,7 @@ pub fn mremap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `madvise(address, length, advice)`.
-pub fn madvise(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn madvise(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [address, length, advice, ..] = args;
     let space = space(ctx)?;
     if address % PAGE != 0 {
@@ -196,17 +196,17 @@ pub fn madvise(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `msync(address, length, flags)`: shared pages are the file's own.
-pub fn msync(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn msync(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     covered(ctx, args[0], args[1])
 }
 
 /// `mlock`, `mlock2`, `munlock`: memory never leaves.
-pub fn mlock(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn mlock(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     covered(ctx, args[0] & !(PAGE - 1), args[1])
 }
 
 /// `mlockall`, `munlockall`: memory never leaves.
-pub fn mlockall(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn mlockall(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     Ok(0)
 }
 
@@ -221,7 +221,7 @@ fn covered(ctx: &Ctx<'_>, address: u64, length: u64) -> Result<u64, Errno> {
 }
 
 /// `mincore(address, length, vector)`: everything mapped counts as resident.
-pub fn mincore(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn mincore(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     covered(ctx, args[0], args[1])?;
     for page in 0..args[1].div_ceil(PAGE) {
         ctx.memory.write(args[2].wrapping_add(page), &[1])?;

@@ -17,8 +17,25 @@ use crate::system::System;
 use crate::task::{Process, Task};
 use crate::wait::{Deadline, WaitQueue, Woken};
 
+mod attributes;
+mod dir;
+mod fd;
+mod file;
+mod futex;
+mod identity;
+mod lock;
+mod mm;
 pub mod names;
+mod path;
+mod pipe;
+mod poll;
+mod process;
+pub mod signal;
+mod stat;
+pub mod system;
 pub mod table;
+pub mod time;
+mod tty;
 
 /// What a handler works with: the calling thread, its memory and its registers.
 pub struct Ctx<'a> {
@@ -33,6 +50,31 @@ pub struct Ctx<'a> {
 
 /// Carries out one system call.
 pub type Handler = fn(&mut Ctx<'_>, [u64; 6]) -> Result<u64, Errno>;
+
+/// How far a call is there.
+#[derive(Clone, Copy, Debug)]
+pub enum Support {
+    /// As programs know it from Linux.
+    Full,
+    /// With limits: which.
+    Partial(&'static str),
+    /// Never: what it gives, and why.
+    Refuses(Errno, &'static str),
+}
+
+/// One row of the table.
+pub struct Row {
+    /// Linux's number on aarch64.
+    pub number: u32,
+    /// The name.
+    pub name: &'static str,
+    /// What carries it out.
+    pub handler: Handler,
+    /// How far it is there.
+    pub support: Support,
+    /// Whether `SA_RESTART` restarts it.
+    pub restarts: bool,
+}
 
 impl Ctx<'_> {
     /// Returns the calling process.

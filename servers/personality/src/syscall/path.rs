@@ -16,7 +16,7 @@ use crate::vfs::place::{Located, Place};
 use crate::vfs::tree::locate;
 use crate::vfs::tty::Tty;
 use crate::vfs::vnode::{
-    Access, Directory, Direction, LinkTarget, MAY_EXECUTE, MAY_READ, MAY_WRITE, New, NewKind,
+    Access, Direction, Directory, LinkTarget, MAY_EXECUTE, MAY_READ, MAY_WRITE, New, NewKind,
     Removal, RenameMode, Stat, Vnode,
 };
 use crate::vfs::walk::{LastLink, PATH_LIMIT, Walked, Walker};
@@ -290,7 +290,8 @@ fn open_fifo(
     let Some(queue) = pipe.queue(direction) else { return Ok(file) };
     ctx.wait_on(&[queue], None, |_| {
         let ((readers, writers), now) = (pipe.ends(), pipe.openings());
-        let came = if read { writers > 0 || now.1 != before.1 } else { readers > 0 || now.0 != before.0 };
+        let came =
+            if read { writers > 0 || now.1 != before.1 } else { readers > 0 || now.0 != before.0 };
         Ok(if came { Some(()) } else { None })
     })?;
     Ok(file)

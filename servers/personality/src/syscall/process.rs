@@ -16,7 +16,7 @@ use crate::task::{exec, exit, wait};
 use crate::vfs::walk::PATH_LIMIT;
 
 /// `clone(flags, stack, parent_tid, tls, child_tid)`.
-pub fn clone(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn clone(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [flags, stack, parent_tid, thread_pointer, child_tid, _] = args;
     // The low byte is the signal at the end; only SIGCHLD and none are told apart by nobody here.
     let flags = flags & !u64::from(linux::CSIGNAL);
@@ -24,7 +24,7 @@ pub fn clone(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `clone3(args, size)`.
-pub fn clone3(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn clone3(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [address, size, ..] = args;
     if size < 64 {
         return Err(Errno::EINVAL);
@@ -42,7 +42,7 @@ pub fn clone3(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `execve(path, argv, envp)`.
-pub fn execve(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn execve(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [path, arguments, environment, ..] = args;
     let path = ctx.memory.read_c_string(path, PATH_LIMIT)?;
     let mut budget = exec::STRINGS_LIMIT;
@@ -80,7 +80,7 @@ fn read_strings(ctx: &Ctx<'_>, list: u64, budget: &mut usize) -> Result<Vec<Vec<
 }
 
 /// `exit(status)`: ends the thread.
-pub fn exit(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn exit(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let is_last = ctx.system().tasks_of(ctx.process().pid).len() == 1;
     if is_last {
         return exit_group(ctx, args);
@@ -90,13 +90,13 @@ pub fn exit(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `exit_group(status)`: ends the process.
-pub fn exit_group(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn exit_group(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     exit::end_process(ctx.process(), ExitStatus::Exited(args[0] as u8));
     Ok(0)
 }
 
 /// `wait4(pid, status, options, rusage)`.
-pub fn wait4(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn wait4(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [pid, status, options, usage, ..] = args;
     let options = options as u32;
     let known = linux::WNOHANG | linux::WUNTRACED | linux::WCONTINUED;
@@ -139,7 +139,7 @@ pub fn wait4(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 const USAGE_BYTES: usize = 144;
 
 /// `waitid(type, id, info, options, rusage)`.
-pub fn waitid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn waitid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [kind, id, info, options, usage, _] = args;
     let options = options as u32;
     let events = linux::WEXITED | linux::WSTOPPED | linux::WCONTINUED;
@@ -184,28 +184,28 @@ pub fn waitid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `getpid()`.
-pub fn getpid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getpid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     Ok(u64::from(ctx.task.process.pid))
 }
 
 /// `getppid()`.
-pub fn getppid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getppid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     Ok(u64::from(ctx.task.process.parent.load(Ordering::Relaxed)))
 }
 
 /// `gettid()`.
-pub fn gettid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn gettid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     Ok(u64::from(ctx.task.tid))
 }
 
 /// `set_tid_address(address)`.
-pub fn set_tid_address(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn set_tid_address(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     ctx.task.clear_child_tid.store(args[0], Ordering::Relaxed);
     Ok(u64::from(ctx.task.tid))
 }
 
 /// `setpgid(pid, group)`.
-pub fn setpgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setpgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let (pid, group) = (args[0] as u32, args[1] as i32);
     if group < 0 {
         return Err(Errno::EINVAL);
@@ -240,13 +240,13 @@ pub fn setpgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `getpgid(pid)`.
-pub fn getpgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getpgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let process = find(ctx, args[0])?;
     Ok(u64::from(process.group.load(Ordering::Relaxed)))
 }
 
 /// `getsid(pid)`.
-pub fn getsid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getsid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let process = find(ctx, args[0])?;
     Ok(u64::from(process.session.load(Ordering::Relaxed)))
 }
@@ -259,7 +259,7 @@ fn find(ctx: &Ctx<'_>, pid: u64) -> Result<alloc::sync::Arc<crate::task::Process
 }
 
 /// `setsid()`.
-pub fn setsid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setsid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     let process = ctx.process();
     let pid = process.pid;
     ctx.system().with_tree(|tree| {
@@ -273,7 +273,7 @@ pub fn setsid(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `prctl(option, ...)`.
-pub fn prctl(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn prctl(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     match args[0] as u32 {
         pr::PR_SET_NAME => {
             let mut bytes = [0; 16];
@@ -311,7 +311,7 @@ pub fn prctl(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 const LAST_CAPABILITY: u64 = 40;
 
 /// `prlimit64(pid, resource, new, old)`.
-pub fn prlimit64(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn prlimit64(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [pid, resource, new, old, ..] = args;
     let process = find(ctx, pid)?;
     let resource = resource as u32;
@@ -330,17 +330,17 @@ pub fn prlimit64(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `getrlimit(resource, limit)`.
-pub fn getrlimit(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getrlimit(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     prlimit64(ctx, [0, args[0], 0, args[1], 0, 0])
 }
 
 /// `setrlimit(resource, limit)`.
-pub fn setrlimit(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn setrlimit(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     prlimit64(ctx, [0, args[0], args[1], 0, 0, 0])
 }
 
 /// `getrusage(who, usage)`: processor time is not measured and reads as 0.
-pub fn getrusage(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getrusage(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     if !(-2..=1).contains(&(args[0] as i32)) {
         return Err(Errno::EINVAL);
     }
@@ -349,7 +349,7 @@ pub fn getrusage(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `times(buffer)`: processor time is not measured and reads as 0.
-pub fn times(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn times(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     if args[0] != 0 {
         ctx.memory.write(args[0], &[0; 32])?;
     }
@@ -357,13 +357,13 @@ pub fn times(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `sched_yield()`.
-pub fn sched_yield(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn sched_yield(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     ctx.system().machine.yield_now();
     Ok(0)
 }
 
 /// `sched_getaffinity(pid, size, mask)`.
-pub fn sched_getaffinity(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn sched_getaffinity(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let cores = ctx.system().hardware.cores.clamp(1, 64);
     if args[1] < 8 || args[1] % 8 != 0 {
         return Err(Errno::EINVAL);
@@ -373,33 +373,33 @@ pub fn sched_getaffinity(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno
 }
 
 /// `sched_setaffinity(pid, size, mask)`: accepted; the kernel places threads.
-pub fn sched_setaffinity(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn sched_setaffinity(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     Ok(0)
 }
 
 /// `sched_getscheduler(pid)`: `SCHED_OTHER`.
-pub fn sched_getscheduler(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn sched_getscheduler(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     Ok(0)
 }
 
 /// `sched_getparam(pid, param)`: priority 0.
-pub fn sched_getparam(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn sched_getparam(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     ctx.memory.write_u32(args[1], 0)?;
     Ok(0)
 }
 
 /// `sched_get_priority_min/max(policy)` and `setpriority`: no priorities but one.
-pub fn only_priority(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn only_priority(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     Ok(0)
 }
 
 /// `getpriority(which, who)`: 20 minus the nice value, which is 0.
-pub fn getpriority(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getpriority(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
     Ok(20)
 }
 
 /// `getcpu(cpu, node)`.
-pub fn getcpu(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn getcpu(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     for address in [args[0], args[1]] {
         if address != 0 {
             ctx.memory.write_u32(address, 0)?;
@@ -409,7 +409,7 @@ pub fn getcpu(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 }
 
 /// `personality(persona)`: only plain Linux.
-pub fn personality(_: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
+pub(super) fn personality(_: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     match args[0] as u32 {
         0 | u32::MAX => Ok(0),
         _ => Err(Errno::EINVAL),

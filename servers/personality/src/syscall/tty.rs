@@ -70,11 +70,7 @@ fn is_orphaned(system: &System, group: u32) -> bool {
 
 /// Checks that the process may write now.
 pub(super) fn check_output(ctx: &Ctx<'_>, tty: &Tty) -> Result<(), Errno> {
-    if tty.stops_background_output() {
-        check_background(ctx, tty, Signal::SIGTTOU)
-    } else {
-        Ok(())
-    }
+    if tty.stops_background_output() { check_background(ctx, tty, Signal::SIGTTOU) } else { Ok(()) }
 }
 
 /// Reads under the modes, waiting as they say.
@@ -281,4 +277,3 @@ fn give_up(ctx: &Ctx<'_>, tty: &Tty) -> Result<u64, Errno> {
     }
     Ok(0)
 }
-

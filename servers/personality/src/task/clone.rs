@@ -75,7 +75,7 @@ pub fn clone(ctx: &mut Ctx<'_>, request: &Request) -> Result<u64, Errno> {
         true
     });
     if !is_entered {
-        task.carrier().release();
+        task.carrier().clone().release();
         return Err(Errno::EAGAIN);
     }
     ctx.task.carrier().sync_fp();

@@ -21,6 +21,8 @@ pub fn end_process(process: &Process, status: ExitStatus) {
 /// has nothing to do afterwards.
 pub fn end_task(task: &Arc<Task>, memory: &dyn GuestMemory, status: ExitStatus) {
     clear_child_tid(task, memory);
+    // Guest memory is not needed any more, and the address space must be free to go.
+    task.carrier().enter(None);
     let process = &task.process;
     let system = process.system.clone();
     if let Left::Last(status) = system.with_tree(|tree| last_thread(tree, task, status)) {
@@ -45,7 +47,6 @@ fn end_last(task: &Arc<Task>, status: ExitStatus) {
     // Descriptors first: closing may write to memory files, wake readers of pipes.
     let files = core::mem::take(&mut *process.files.lock());
     drop(files);
-    task.carrier().enter(None);
     drop(process.replace_space(None));
     release_parent(process);
     give_up_terminal(process);

@@ -111,9 +111,22 @@ pub struct Tree {
     members: BTreeMap<u32, Member>,
     tasks: BTreeMap<u32, Arc<Task>>,
     last_pid: u32,
+    forks: u64,
 }
 
 impl Tree {
+    /// Returns the id given last.
+    #[must_use]
+    pub fn last_pid(&self) -> u32 {
+        self.last_pid
+    }
+
+    /// Returns how many processes and threads were made.
+    #[must_use]
+    pub fn forks(&self) -> u64 {
+        self.forks
+    }
+
     /// Takes an unused process or thread id; `None` if there is none.
     pub fn next_pid(&mut self) -> Option<u32> {
         for _ in 0..MAX_PID {
@@ -129,6 +142,7 @@ impl Tree {
                         || member.process.session.load(Ordering::Relaxed) == pid
                 });
             if !is_used {
+                self.forks += 1;
                 return Some(pid);
             }
         }

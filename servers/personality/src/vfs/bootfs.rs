@@ -11,9 +11,7 @@ use cpio::{Archive, CpioError, Kind as MemberKind, Member};
 
 use super::tmpfs::TmpFs;
 use super::tmpfs::node::Node;
-use super::vnode::{
-    Caller, Directory, Kind, New, NewKind, Removal, Timestamp, Vnode,
-};
+use super::vnode::{Caller, Directory, Kind, New, NewKind, Removal, Timestamp, Vnode};
 use crate::errno::Errno;
 
 /// A boot archive in memory.
@@ -80,12 +78,7 @@ fn place_member(
         return Ok(());
     };
     let directory = parent.as_directory().ok_or(Errno::ENOTDIR)?;
-    let new = New {
-        kind: new_kind(member)?,
-        permissions,
-        uid: member.user,
-        gid: member.group,
-    };
+    let new = New { kind: new_kind(member)?, permissions, uid: member.user, gid: member.group };
     let is_linked = member.links > 1 && member.kind() == MemberKind::File;
     if let Some((_, vnode)) = linked.iter().find(|(inode, _)| is_linked && *inode == member.inode) {
         remove_existing(directory, name)?;
@@ -147,13 +140,13 @@ fn remove_existing(directory: &dyn Directory, name: &[u8]) -> Result<(), Errno> 
     }
 }
 
+/// A directory, and a name in it.
+type Spot<'p> = (Arc<dyn Vnode>, &'p [u8]);
+
 /// Makes the directories above a member; gives the last one and the member's name in it. `None`
 /// for the top directory itself. Links are not followed: an archive cannot reach outside of a
 /// directory by its own links.
-fn make_parents<'p>(
-    fs: &TmpFs,
-    path: &'p [u8],
-) -> Result<Option<(Arc<dyn Vnode>, &'p [u8])>, Errno> {
+fn make_parents<'p>(fs: &TmpFs, path: &'p [u8]) -> Result<Option<Spot<'p>>, Errno> {
     let mut at: Arc<dyn Vnode> = fs.root().clone();
     let mut names = path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
     let Some(mut name) = names.next() else { return Ok(None) };

@@ -157,7 +157,6 @@ impl Vnode for MemoryDevice {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use linux_raw_sys::general as raw;
 
@@ -67,6 +68,8 @@ pub struct EpollSet {
     inode: u64,
     /// Members by descriptor and open file: a descriptor may be used again for another file.
     members: Mutex<BTreeMap<(u32, u64), Member>>,
+    /// How often members were added or changed.
+    generation: AtomicU64,
     /// Woken when the members change.
     changed: WaitQueue,
 }
@@ -76,6 +79,7 @@ impl Default for EpollSet {
         Self {
             inode: next_inode(),
             members: Mutex::new(BTreeMap::new()),
+            generation: AtomicU64::new(0),
             changed: WaitQueue::new(),
         }
     }
@@ -106,7 +110,7 @@ impl EpollSet {
         let member = Member { file, interest, seen: (0, u64::MAX), is_spent: false };
         members.insert((fd, file_id), member);
         drop(members);
-        self.changed.wake_all();
+        self.note_change();
         Ok(())
     }
 
@@ -118,13 +122,25 @@ impl EpollSet {
         member.seen = (0, u64::MAX);
         member.is_spent = false;
         drop(members);
-        self.changed.wake_all();
+        self.note_change();
         Ok(())
     }
 
     /// Removes a member. `ENOENT`.
     pub fn remove(&self, fd: u32, file: &OpenFile) -> Result<(), Errno> {
         self.members.lock().remove(&(fd, file.id())).map(|_| ()).ok_or(Errno::ENOENT)
+    }
+
+    fn note_change(&self) {
+        // SeqCst, with the queue's own fence: who waits has seen the old count and is woken.
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.changed.wake_all();
+    }
+
+    /// Grows whenever a member is added or changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     /// The open files in the set.
@@ -178,9 +194,8 @@ impl Vnode for EpollSet {
     }
 
     fn readiness(&self) -> u32 {
-        let ready = |member: &Member| {
-            member.file.upgrade().is_some_and(|file| member.look(&file).0 != 0)
-        };
+        let ready =
+            |member: &Member| member.file.upgrade().is_some_and(|file| member.look(&file).0 != 0);
         if self.members.lock().values().any(ready) { raw::POLLIN | raw::POLLRDNORM } else { 0 }
     }
 

@@ -57,10 +57,10 @@ impl FdTable {
     ) -> Result<u32, Errno> {
         let start = self.first_free.max(from as usize);
         let rest = self.descriptors.get(start..).unwrap_or_default();
-        let free = rest.iter().position(Option::is_none).map_or(
-            self.descriptors.len().max(start),
-            |position| start + position,
-        );
+        let free = rest
+            .iter()
+            .position(Option::is_none)
+            .map_or(self.descriptors.len().max(start), |position| start + position);
         if free as u64 >= limit {
             return Err(Errno::EMFILE);
         }

@@ -188,7 +188,10 @@ mod tests {
         table.acquire(FILE, lock(5, 15, 2, Sharing::Shared)).unwrap();
         let wanted = lock(8, 20, 1, Sharing::Exclusive);
         assert_eq!(table.acquire(FILE, wanted), Err(Errno::EAGAIN));
-        assert_eq!(table.find_conflict(FILE, &wanted).map(|held| held.owner), Some(Owner::Process(2)));
+        assert_eq!(
+            table.find_conflict(FILE, &wanted).map(|held| held.owner),
+            Some(Owner::Process(2))
+        );
         table.release_all(FILE, Owner::Process(2));
         assert_eq!(table.acquire(FILE, wanted), Ok(()));
         table.release_all(FILE, Owner::Process(1));
@@ -199,7 +202,8 @@ mod tests {
     fn whole_file_locks_and_ranges_do_not_see_each_other() {
         let table = LockTable::new();
         table.acquire(FILE, lock(0, 10, 1, Sharing::Exclusive)).unwrap();
-        let whole = |id| Lock { owner: Owner::Whole(id), ..lock(0, u64::MAX, 0, Sharing::Exclusive) };
+        let whole =
+            |id| Lock { owner: Owner::Whole(id), ..lock(0, u64::MAX, 0, Sharing::Exclusive) };
         assert_eq!(table.acquire(FILE, whole(1)), Ok(()));
         assert_eq!(table.acquire(FILE, whole(2)), Err(Errno::EAGAIN));
     }

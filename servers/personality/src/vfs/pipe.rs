@@ -11,14 +11,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use linux_raw_sys::general::{
-    POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM,
-};
+use linux_raw_sys::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 
 use super::transfer::{Sink, Source, partial};
-use super::vnode::{
-    Access, Changes, Direction, FileSystemInfo, Kind, Stat, Timestamp, Vnode,
-};
+use super::vnode::{Access, Changes, Direction, FileSystemInfo, Kind, Stat, Timestamp, Vnode};
 use crate::errno::Errno;
 use crate::sync::Mutex;
 use crate::wait::WaitQueue;
@@ -156,7 +152,8 @@ impl Ring {
         if end <= self.bytes.len() {
             (self.bytes.get(self.start..end).unwrap_or_default(), &[])
         } else {
-            let (tail, head) = (self.bytes.get(self.start..), self.bytes.get(..end - self.bytes.len()));
+            let (tail, head) =
+                (self.bytes.get(self.start..), self.bytes.get(..end - self.bytes.len()));
             (tail.unwrap_or_default(), head.unwrap_or_default())
         }
     }

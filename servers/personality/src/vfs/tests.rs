@@ -98,7 +98,12 @@ impl ProcessSource for FakeSource {
             name: b"/bin/sh".to_vec(),
             ..Default::default()
         };
-        (pid == 1).then(|| vec![map, MapLine { start: 0x50_0000, end: 0x50_1000, write: true, ..Default::default() }])
+        (pid == 1).then(|| {
+            vec![
+                map,
+                MapLine { start: 0x50_0000, end: 0x50_1000, write: true, ..Default::default() },
+            ]
+        })
     }
     fn files(&self, pid: u32) -> Option<Arc<Mutex<FdTable>>> {
         (pid == 1).then(|| self.files.clone())

@@ -3,9 +3,12 @@
 //! The console server does the line discipline. Here are the session and the foreground process
 //! group, the waiting, and which signals the typed control characters stand for.
 
+mod client;
+
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+pub use client::ConsoleClient;
 pub use ipc_proto::console::{Events, Modes, WindowSize};
 use linux_raw_sys::general::{
     ICANON, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, SIGINT, SIGQUIT, SIGTSTP, TOSTOP, VMIN, VTIME,

@@ -9,11 +9,11 @@
 
 pub mod source;
 
-mod texts;
 mod process;
 mod system;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use alloc::format;
 use alloc::sync::{Arc, Weak};
@@ -51,11 +51,7 @@ const PROCESS_POSITIONS: u64 = 1 << 32;
 impl ProcTop {
     /// Makes the file system.
     #[must_use]
-    pub fn new(
-        device: u64,
-        source: Arc<dyn ProcessSource>,
-        mounts: Arc<MountTable>,
-    ) -> Arc<Self> {
+    pub fn new(device: u64, source: Arc<dyn ProcessSource>, mounts: Arc<MountTable>) -> Arc<Self> {
         let top = Mutex::new(Weak::new());
         let shared = Arc::new(Shared { device, source, mounts, top });
         let system = Arc::new(Tree {
@@ -168,12 +164,7 @@ const CALLER_LINK_POSITIONS: u64 = 1 << 16;
 
 impl CallerLink {
     const ALL: [CallerLink; 3] = [
-        CallerLink {
-            name: "mounts",
-            inode: 2,
-            device: 0,
-            target: |_| b"self/mounts".to_vec(),
-        },
+        CallerLink { name: "mounts", inode: 2, device: 0, target: |_| b"self/mounts".to_vec() },
         CallerLink {
             name: "self",
             inode: 3,
@@ -213,7 +204,8 @@ impl Vnode for CallerLink {
 
 /// A decimal number without leading zeros, as the names of processes and descriptors are.
 fn parse_number(name: &[u8]) -> Option<u32> {
-    let is_plain = name.iter().all(u8::is_ascii_digit) && (name.len() == 1 || name.first() != Some(&b'0'));
+    let is_plain =
+        name.iter().all(u8::is_ascii_digit) && (name.len() == 1 || name.first() != Some(&b'0'));
     if !is_plain {
         return None;
     }

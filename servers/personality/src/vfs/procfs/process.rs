@@ -117,7 +117,7 @@ impl ProcessNode {
 
     fn text_file(&self, pid: u32, tid: u32, index: usize) -> Option<Arc<dyn Vnode>> {
         let shared = self.shared.clone();
-        let Some(&(_, permissions, generate)) = texts::FILES.get(index) else { return None };
+        let &(_, permissions, generate) = texts::FILES.get(index)?;
         Some(Arc::new(TextFile {
             identity: (shared.device, inode(tid, FILE_CLASS, index as u32)),
             permissions,
@@ -168,7 +168,7 @@ impl Vnode for ProcessNode {
             Item::Fd(pid, fd) => {
                 let access = self.open_file(pid, fd).map(|file| file.access());
                 access.map_or(0, |access| {
-                    u16::from(access.read) * 0o500 | u16::from(access.write) * 0o300
+                    (u16::from(access.read) * 0o500) | (u16::from(access.write) * 0o300)
                 })
             }
             Item::Link(..) => 0o777,

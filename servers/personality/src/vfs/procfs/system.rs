@@ -135,4 +135,3 @@ fn cpuinfo(info: &SystemInfo) -> Vec<u8> {
     }
     text.into_bytes()
 }
-

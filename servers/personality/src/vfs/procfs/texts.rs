@@ -19,7 +19,9 @@ pub(super) const FILES: &[(&str, u16, Generate)] = &[
     ("cgroup", 0o444, |shared, pid, _| shared.source.process(pid).map(|_| line("0::/"))),
     ("cmdline", 0o444, |shared, pid, _| shared.source.arguments(pid)),
     ("comm", 0o444, comm),
-    ("coredump_filter", 0o444, |shared, pid, _| shared.source.process(pid).map(|_| line("00000033"))),
+    ("coredump_filter", 0o444, |shared, pid, _| {
+        shared.source.process(pid).map(|_| line("00000033"))
+    }),
     ("environ", 0o400, |shared, pid, _| shared.source.environment(pid)),
     ("maps", 0o444, maps),
     ("mountinfo", 0o444, |shared, _, _| Some(mount_info(shared))),

@@ -362,12 +362,7 @@ fn with_bounce<R>(length: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
 }
 
 /// Puts `length` bytes from `start` of a page that holds `base` and zeros behind it.
-fn put_padded(
-    base: &[u8],
-    start: usize,
-    length: usize,
-    into: &mut dyn Sink,
-) -> Result<(), Errno> {
+fn put_padded(base: &[u8], start: usize, length: usize, into: &mut dyn Sink) -> Result<(), Errno> {
     let data = base.get(start..).unwrap_or_default();
     let data = data.get(..length).unwrap_or(data);
     if !data.is_empty() {

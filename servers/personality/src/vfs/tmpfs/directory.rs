@@ -202,7 +202,8 @@ impl Directory for Node {
         visit: &mut dyn FnMut(&Entry<'_>) -> bool,
     ) -> Result<(), Errno> {
         let names = self.names()?.lock();
-        for (&position, name) in names.by_position.range((Bound::Excluded(after), Bound::Unbounded)) {
+        for (&position, name) in names.by_position.range((Bound::Excluded(after), Bound::Unbounded))
+        {
             let Some(named) = names.by_name.get(name) else { continue };
             let (_, inode) = named.node.identity();
             let entry = Entry { name, inode, kind: named.node.kind(), next: position };

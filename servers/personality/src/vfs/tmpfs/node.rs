@@ -2,11 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
+use super::Shared;
 use super::content::Content;
 use super::directory::Names;
-use super::Shared;
 use crate::errno::Errno;
 use crate::frames::{Frame, PAGE};
 use crate::sync::Mutex;
@@ -108,7 +108,6 @@ impl Node {
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
-
 
     /// This node as its holders share it. `None` only while the node is being dropped.
     pub(super) fn this(&self) -> Option<Arc<Node>> {

@@ -1,0 +1,1 @@
+//! From the server start to the first process.
