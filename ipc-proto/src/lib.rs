@@ -18,7 +18,7 @@
 //! | 1 | [`console`] | console |
 //! | 2 | [`log`] | console |
 //! | 3 | [`supervisor`] | root |
-//! | 4 | [`echo`] | bench |
+//! | 4 | [`echo`] | ipc-bench |
 //!
 //! `golden/` lists every number, name, size bound and variant order; a test compares.
 #![cfg_attr(not(test), no_std)]

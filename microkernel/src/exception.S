@@ -118,7 +118,7 @@ exception_slow:
     mov     sp, x4
     mov     x29, xzr
     mov     x30, xzr
-    bl      handle_exception
+    b       handle_exception
 
 // Leaves to EL0. In: x0 = register file.
     .global leave_to_user
@@ -158,8 +158,7 @@ interrupt_entry:
     mov     sp, x4
     mov     x29, xzr
     mov     x30, xzr
-    bl      handle_interrupt
-    b       leave_to_user
+    b       handle_interrupt
 
 // A guest's system call: `run` of its thread returns GuestExit::Syscall (0). Of the thread's
 // registers only those that a call preserves are restored.

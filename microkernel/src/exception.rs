@@ -27,27 +27,28 @@ pub(crate) fn install_kernel(kernel: Kernel<Hardware>) -> &'static Mutex<Kernel<
     unsafe { (*KERNEL.0.get()).write(Mutex::new(kernel)) }
 }
 
-/// Leaves the kernel to the thread it chose.
-pub(crate) fn leave(kernel: MutexGuard<'_, Kernel<Hardware>>) -> ! {
+/// Leaves the kernel to the thread it chose; waits for an interrupt while there is none.
+#[inline(always)]
+pub(crate) fn leave(mut kernel: MutexGuard<'_, Kernel<Hardware>>) -> ! {
     unsafe extern "C" {
         /// Restores a register file and returns to EL0 (exception.S).
         fn leave_to_user(register_file: usize) -> !;
     }
-    let register_file = settle(kernel);
+    while kernel.cpu().current.is_none() {
+        idle(&mut kernel);
+    }
+    let register_file = kernel.machine.register_file();
+    drop(kernel);
     // SAFETY: the address is that of a live thread's context or of its guest's record, and the
     // machine has its address space in place.
     unsafe { leave_to_user(register_file) }
 }
 
-/// Returns the register file of what runs next; waits for an interrupt while there is nothing.
-#[inline]
-fn settle(mut kernel: MutexGuard<'_, Kernel<Hardware>>) -> usize {
-    while kernel.cpu().current.is_none() {
-        // Interrupts are masked; a pending one ends the wait all the same (Arm ARM D1.6.2).
-        asm::wfi();
-        take_interrupts(&mut kernel);
-    }
-    kernel.machine.register_file()
+#[cold]
+fn idle(kernel: &mut Kernel<Hardware>) {
+    // Interrupts are masked; a pending one ends the wait all the same (Arm ARM D1.6.2).
+    asm::wfi();
+    take_interrupts(kernel);
 }
 
 fn take_interrupts(kernel: &mut Kernel<Hardware>) {
@@ -67,20 +68,21 @@ fn lock() -> MutexGuard<'static, Kernel<Hardware>> {
     unsafe { (*KERNEL.0.get()).assume_init_ref() }.lock()
 }
 
-/// A synchronous exception or SError of EL0. Gives the register file to restore.
+/// A synchronous exception or SError of EL0. It does not return to its caller but to EL0: all
+/// registers are saved already, so none needs to be preserved here.
 #[unsafe(no_mangle)]
-extern "C" fn handle_exception(syndrome: u64, address: u64) -> usize {
+extern "C" fn handle_exception(syndrome: u64, address: u64) -> ! {
     let mut kernel = lock();
     kernel.exception(syndrome, address);
-    settle(kernel)
+    leave(kernel)
 }
 
-/// An interrupt of EL0. Gives the register file to restore.
+/// An interrupt of EL0.
 #[unsafe(no_mangle)]
-extern "C" fn handle_interrupt() -> usize {
+extern "C" fn handle_interrupt() -> ! {
     let mut kernel = lock();
     take_interrupts(&mut kernel);
-    settle(kernel)
+    leave(kernel)
 }
 
 /// An exception of the kernel itself.

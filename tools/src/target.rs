@@ -38,6 +38,8 @@ impl Kind {
     pub fn flags(self, linker: &Path) -> Vec<String> {
         // With frame pointers every backtrace works, at no measurable cost.
         let mut flags = vec!["-Cforce-frame-pointers=yes".to_owned()];
+        // Nothing unwinds; a function that never returns then saves no registers either.
+        flags.push("-Cforce-unwind-tables=no".to_owned());
         flags.push(format!("-Clinker={}", linker.display()));
         let mut link = |argument: &str| flags.push(format!("-Clink-arg={argument}"));
         link("-zseparate-code");

@@ -8,6 +8,7 @@ fn manifest() -> Manifest {
 
 const STRICT: &str = include_str!("../../systems/strict.toml");
 const FUSED: &str = include_str!("../../systems/fused.toml");
+const BENCH: &str = include_str!("../../systems/bench.toml");
 
 /// Parses the strict system with `from` replaced by `to`, which must be refused.
 fn refusal(from: &str, to: &str) -> String {
@@ -17,7 +18,7 @@ fn refusal(from: &str, to: &str) -> String {
 
 #[test]
 fn the_committed_systems_are_accepted_and_come_back_from_their_encoding() {
-    for (name, text) in [("strict", STRICT), ("fused", FUSED)] {
+    for (name, text) in [("strict", STRICT), ("fused", FUSED), ("bench", BENCH)] {
         let system = parse(name, text, &manifest()).unwrap();
         let bytes = encode(&system).unwrap();
         assert_eq!(postcard::from_bytes::<SystemDescription>(&bytes).unwrap(), system);

@@ -4,7 +4,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | [`start`] | from the server's start to the first process |
+//! | [`start`], [`regions`] | from the server's start to the first process; the memory root maps |
 //! | [`run`] | the loop of a carrier: run the guest, see why it came back |
 //! | [`syscall`] | the table of system calls and their thin handlers |
 //! | [`task`] | processes, threads, the process tree, clone, exec, exit, wait |
@@ -44,6 +44,8 @@ pub mod machine;
 pub mod mm;
 pub mod random;
 pub mod process_source;
+#[expect(unsafe_code, reason = "root says in the start info what is mapped where")]
+pub mod regions;
 pub mod run;
 pub mod signal;
 pub mod start;

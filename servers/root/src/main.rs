@@ -72,8 +72,7 @@ fn run(info: &'static BootInfo<'static>) -> Result<Infallible, BootError> {
     let servers = boot::start_servers(&objects, &mut Mapped, &machine, &system, &mut random)?;
     timeline.note(ROOT, "servers started", time::now());
     let (has_bootchart, is_verbose) = (machine.line.has_bootchart, machine.line.is_verbose);
-    let mut root =
-        Root::new(Supervised { objects }, servers, timeline, has_bootchart, is_verbose);
+    let mut root = Root::new(Supervised { objects }, servers, timeline, has_bootchart, is_verbose);
     let rejection = libosv::ipc::serve(&mut root, Cap::new(own_endpoint), Cap::new(reply));
     Err(BootError::Refused("to serve", rejection.to_string()))
 }
@@ -127,8 +126,7 @@ impl Host for Supervised {
     }
     fn ask_to_drain(&mut self, notification: CPtr) {
         let asked = self.objects.slot().and_then(|slot| {
-            let minted =
-                kernel().copy(notification, CPtr::NULL, slot, Rights::WRITE, DRAIN_SIGNAL);
+            let minted = kernel().copy(notification, CPtr::NULL, slot, Rights::WRITE, DRAIN_SIGNAL);
             minted.map(|()| slot).map_err(BootError::refused("copy"))
         });
         let signalled = asked.map(|slot| syscall::signal(Cap::new(slot)));

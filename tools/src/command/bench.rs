@@ -12,6 +12,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
 
+/// The systems that run Linux programs.
+const LINUX: [&str; 2] = ["strict", "fused"];
+/// The system whose servers measure calls between them, by themselves.
+const KERNEL: &str = "bench";
+
 /// How long one boot with all measurements may take.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -26,7 +31,7 @@ pub struct Bench {
     /// One JSON object a line instead of a table
     #[arg(long)]
     json: bool,
-    /// Only this system description [default: strict and fused]
+    /// Only this system description [default: strict, fused, and bench for the kernel alone]
     #[arg(long, value_name = "NAME")]
     system: Option<String>,
     /// Number of cores
@@ -46,8 +51,8 @@ impl Bench {
     /// If the host lacks something, or a machine printed no figures.
     pub fn perform(&self, consent: Consent) -> Result<u8> {
         let image = images::ensure(Profile::Release, consent)?;
-        let both = || vec!["strict".to_owned(), "fused".to_owned()];
-        let systems = self.system.clone().map_or_else(both, |system| vec![system]);
+        let all = || [LINUX[0], LINUX[1], KERNEL].map(String::from).to_vec();
+        let systems = self.system.clone().map_or_else(all, |system| vec![system]);
         let modes: &[Mode] =
             if self.icount_only { &[Mode::Icount] } else { &[Mode::Icount, Mode::Wall] };
         let (mut figures, mut status) = (Vec::new(), 0);
@@ -89,13 +94,19 @@ impl Bench {
             icount: mode == Mode::Icount,
             ..options::Machine::default()
         };
-        let program = std::iter::once("/tools/bench".to_owned()).chain(self.names.iter().cloned());
-        let line = CommandLine { options: Vec::new(), program: program.collect() };
+        let mut line = CommandLine::default();
+        if system != KERNEL {
+            line.program.push("/tools/bench".to_owned());
+            line.program.extend(self.names.iter().cloned());
+        }
         let machine = options.on(image, line, Serial::Plain);
         let outcome = Session::start(&machine, Echo::Silent, Some(LIMIT))?.finish()?;
         spinner.finish_and_clear();
-        let figures = bench::parse(&outcome.output, system, self.smp, mode);
-        if figures.is_empty() {
+        let mut figures = bench::parse(&outcome.output, system, self.smp, mode);
+        let is_wanted =
+            |figure: &Figure| self.names.is_empty() || self.names.contains(&figure.name);
+        figures.retain(is_wanted);
+        if figures.is_empty() && self.names.is_empty() {
             let command = process::show(&machine.command());
             bail!("no figures from {system}; it printed:\n{}\nAgain: {command}", outcome.output);
         }

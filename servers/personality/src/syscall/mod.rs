@@ -21,6 +21,8 @@ mod attributes;
 mod dir;
 mod fd;
 mod file;
+#[cfg(test)]
+mod file_tests;
 mod futex;
 mod identity;
 mod lock;

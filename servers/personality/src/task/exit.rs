@@ -47,6 +47,7 @@ fn end_last(task: &Arc<Task>, status: ExitStatus) {
     // Descriptors first: closing may write to memory files, wake readers of pipes.
     let files = core::mem::take(&mut *process.files.lock());
     drop(files);
+    system.vfs.locks.release_process(process.pid);
     drop(process.replace_space(None));
     release_parent(process);
     give_up_terminal(process);

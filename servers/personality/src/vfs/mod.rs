@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`vnode`] | what a file of any kind can do |
+//! | [`vnode`], [`directory`] | what a file of any kind can do, and what a directory can |
 //! | [`transfer`] | where the bytes of a read go and those of a write come from |
 //! | [`place`], [`walk`] | mounts; from a path to a file |
 //! | [`context`], [`fd_table`], [`open_file`] | what a process has open and where it stands |
@@ -26,6 +26,7 @@ pub mod abi;
 pub mod bootfs;
 pub mod context;
 pub mod device;
+pub mod directory;
 pub mod environment;
 pub mod epoll;
 pub mod eventfd;

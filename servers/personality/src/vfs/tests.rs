@@ -26,6 +26,12 @@ pub fn means(frames: usize) -> Means {
     Means { frames: Arc::new(FakeFrames::new(frames)), environment, devices }
 }
 
+/// The console behind the terminal of [`means`].
+pub fn console_of(tty: &Tty) -> Arc<FakeConsole> {
+    let console: Arc<dyn core::any::Any + Send + Sync> = tty.console().clone();
+    console.downcast().unwrap()
+}
+
 /// An open file in memory without a name.
 pub fn open_nameless() -> Arc<OpenFile> {
     let fs = TmpFs::new(1, 0o755, &means(1));

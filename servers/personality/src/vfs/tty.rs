@@ -3,12 +3,10 @@
 //! The console server does the line discipline. Here are the session and the foreground process
 //! group, the waiting, and which signals the typed control characters stand for.
 
-mod client;
-
 use alloc::sync::Arc;
+use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-pub use client::ConsoleClient;
 pub use ipc_proto::console::{Events, Modes, WindowSize};
 use linux_raw_sys::general::{
     ICANON, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, SIGINT, SIGQUIT, SIGTSTP, TOSTOP, VMIN, VTIME,
@@ -29,7 +27,7 @@ const CHUNK_BYTES: usize = ipc_proto::console::CHUNK_BYTES;
 pub struct EndOfFile;
 
 /// The console server, or a fake. A server that does not answer reads as nothing there.
-pub trait Console: Send + Sync {
+pub trait Console: Any + Send + Sync {
     /// Puts bytes out; tells how many were taken.
     fn write(&self, bytes: &[u8]) -> usize;
     /// Takes what there is to read, maybe nothing.
@@ -92,6 +90,12 @@ impl Tty {
             input: WaitQueue::new(),
             output: WaitQueue::new(),
         }
+    }
+
+    /// What is behind it.
+    #[must_use]
+    pub fn console(&self) -> &Arc<dyn Console> {
+        &self.console
     }
 
     /// The session it controls.
@@ -210,6 +214,26 @@ impl Tty {
         ReadRule { minimum: usize::from(character(VMIN)), tenths: character(VTIME) }
     }
 
+    /// Puts all of a chunk out, waiting while the console's ring is full. `false` when the console
+    /// takes nothing though all before is out.
+    fn write_chunk(&self, mut bytes: &[u8]) -> bool {
+        let mut is_drained = false;
+        while !bytes.is_empty() {
+            match self.console.write(bytes) {
+                0 if is_drained => return false,
+                0 => {
+                    self.console.drain();
+                    is_drained = true;
+                }
+                count => {
+                    bytes = bytes.get(count..).unwrap_or_default();
+                    is_drained = false;
+                }
+            }
+        }
+        true
+    }
+
     /// Reads what is there, be it less than the minimum of the modes.
     pub fn read_now(&self, into: &mut dyn Sink) -> Result<usize, Errno> {
         Ok(self.read_available(into).unwrap_or(0))
@@ -265,13 +289,8 @@ impl Vnode for Tty {
             if let Err(error) = from.take(bytes) {
                 return partial(done, error);
             }
-            let mut sent = 0;
-            while sent < length {
-                match self.console.write(bytes.get(sent..).unwrap_or_default()) {
-                    // Taken from the source already: what is left of the chunk waits in the drain.
-                    0 => self.console.drain(),
-                    count => sent += count,
-                }
+            if !self.write_chunk(bytes) {
+                return partial(done, Errno::EIO);
             }
             done += length;
         }
@@ -315,11 +334,16 @@ pub struct FakeConsole {
     pub pending: Mutex<Events>,
     /// The modes.
     pub modes: Mutex<Modes>,
+    /// It takes no output any more.
+    pub is_dead: core::sync::atomic::AtomicBool,
 }
 
 #[cfg(test)]
 impl Console for FakeConsole {
     fn write(&self, bytes: &[u8]) -> usize {
+        if self.is_dead.load(Ordering::Relaxed) {
+            return 0;
+        }
         // Takes little at a time, as a full ring does.
         let count = bytes.len().min(7);
         self.output.lock().extend_from_slice(&bytes[..count]);
@@ -377,6 +401,13 @@ mod tests {
         let text = [b'x'; 3000];
         assert_eq!(tty.write_at(0, &mut &text[..]), Ok(3000));
         assert_eq!(*console.output.lock(), text);
+    }
+
+    #[test]
+    fn a_console_that_takes_nothing_is_an_error_and_no_endless_wait() {
+        let (console, tty) = tty(canonical());
+        console.is_dead.store(true, Ordering::Relaxed);
+        assert_eq!(tty.write_at(0, &mut &b"x"[..]), Err(Errno::EIO));
     }
 
     #[test]

@@ -199,10 +199,10 @@ proptest! {
                     if let (Ok(()), Some(existing)) = (expected, existing) {
                         model[from].remove(&name);
                         model[to].insert(target, existing);
-                        if let (RenameMode::Exchange, Some(victim)) = (mode, victim) {
-                            if victim != existing {
-                                model[from].insert(name, victim);
-                            }
+                        if let (RenameMode::Exchange, Some(victim)) = (mode, victim)
+                            && victim != existing
+                        {
+                            model[from].insert(name, victim);
                         }
                     }
                 }

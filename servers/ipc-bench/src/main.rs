@@ -7,7 +7,7 @@ extern crate alloc;
 
 use alloc::boxed::Box;
 use alloc::format;
-use bench::tenths_of_ns;
+use ipc_bench::tenths_of_ns;
 use ipc_proto::abi::layout::{PAGE_BYTES, REGISTER_BYTES};
 use ipc_proto::abi::message::MessageInfo;
 use ipc_proto::abi::syscalls::ipc;
