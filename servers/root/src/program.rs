@@ -6,7 +6,8 @@
 use core::fmt;
 use elf::ElfBytes;
 use elf::abi::{
-    DT_RELA, DT_RELASZ, EM_AARCH64, ET_DYN, PF_W, PF_X, PT_INTERP, PT_LOAD, R_AARCH64_RELATIVE,
+    DT_RELA, DT_RELASZ, ELFMAGIC, EM_AARCH64, ET_DYN, PF_W, PF_X, PT_INTERP, PT_LOAD,
+    R_AARCH64_RELATIVE,
 };
 use elf::endian::LittleEndian;
 use elf::file::Class;
@@ -24,7 +25,7 @@ pub const MAX_IMAGE_BYTES: u64 = 64 << 20;
 /// Why a program cannot be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramError {
-    /// It is not an ELF file, or a damaged one.
+    /// It is not an ELF file.
     NotElf,
     /// It is for another machine.
     WrongMachine,
@@ -36,7 +37,7 @@ pub enum ProgramError {
     TooManySegments,
     /// It is larger than [`MAX_IMAGE_BYTES`].
     TooLarge,
-    /// A segment's data lies outside the file: the file is truncated.
+    /// Headers or data lie outside the file.
     Truncated,
     /// Segments overlap, share a page, are out of order, or are writable and executable.
     BadSegment,
@@ -118,8 +119,11 @@ impl<'a> Program<'a> {
     /// # Errors
     /// What is wrong with the file.
     pub fn parse(file: &'a [u8]) -> Result<Program<'a>, ProgramError> {
-        let elf =
-            ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| ProgramError::NotElf)?;
+        let damage = match file.starts_with(&ELFMAGIC) {
+            true => ProgramError::Truncated,
+            false => ProgramError::NotElf,
+        };
+        let elf = ElfBytes::<LittleEndian>::minimal_parse(file).map_err(|_| damage)?;
         if elf.ehdr.class != Class::ELF64 || elf.ehdr.e_machine != EM_AARCH64 {
             return Err(ProgramError::WrongMachine);
         }
@@ -174,7 +178,7 @@ impl<'a> Program<'a> {
     }
 
     fn find_relocations(&self, elf: &ElfBytes<'a, LittleEndian>) -> Result<&'a [u8], ProgramError> {
-        let dynamic = elf.dynamic().map_err(|_| ProgramError::NotElf)?;
+        let dynamic = elf.dynamic().map_err(|_| ProgramError::Truncated)?;
         let (mut address, mut bytes) = (0, 0);
         for entry in dynamic.iter().flat_map(|table| table.iter()) {
             match entry.d_tag {

@@ -76,7 +76,7 @@ fn a_program_is_planned_segment_by_segment() {
 
 #[test]
 fn each_defect_has_its_name() {
-    assert_eq!(error(|file| file.truncate(10)), ProgramError::NotElf);
+    assert_eq!(error(|file| file.truncate(10)), ProgramError::Truncated);
     assert_eq!(error(|file| put(file, 0, b"#!/b")), ProgramError::NotElf);
     assert_eq!(error(|file| put(file, 18, &62u16.to_le_bytes())), ProgramError::WrongMachine);
     assert_eq!(error(|file| put(file, 16, &2u16.to_le_bytes())), ProgramError::NotStaticPie);
