@@ -19,6 +19,8 @@ const GUEST_PROGRAMS: &str = "guest-programs";
 /// What is built at once, with the same flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
+    /// What it is, for whoever waits.
+    pub what: &'static str,
     /// How it is linked.
     pub kind: Kind,
     /// The packages.
@@ -29,17 +31,17 @@ pub struct Group {
 
 /// Returns what `manifest` needs, and the kernel and root, which every image needs.
 #[must_use]
-pub fn groups(manifest: &Manifest) -> [Group; 2] {
+pub fn groups(manifest: &Manifest) -> [Group; 3] {
     let names = |names: &mut dyn Iterator<Item = &str>| names.map(String::from).collect::<Vec<_>>();
+    let kernel = vec![KERNEL.to_owned()];
     let servers = names(&mut std::iter::once(ROOT).chain(manifest.servers()));
-    let programs = names(&mut std::iter::once(KERNEL).chain(manifest.programs()));
-    let mut packages = vec![KERNEL.to_owned()];
-    if programs.len() > 1 {
-        packages.push(GUEST_PROGRAMS.to_owned());
-    }
+    let packages = vec![GUEST_PROGRAMS.to_owned()];
+    let programs = names(&mut manifest.programs());
+    let group = |what, kind, packages, programs| Group { what, kind, packages, programs };
     [
-        Group { kind: Kind::Server, packages: servers.clone(), programs: servers },
-        Group { kind: Kind::Fixed, packages, programs },
+        group("the kernel", Kind::Kernel, kernel.clone(), kernel),
+        group("the servers", Kind::Server, servers.clone(), servers),
+        group("the guest programs", Kind::Guest, packages, programs),
     ]
 }
 
@@ -48,36 +50,37 @@ pub fn groups(manifest: &Manifest) -> [Group; 2] {
 /// # Errors
 /// If something does not compile; the error has the compiler's words.
 pub fn build(toolchain: &Toolchain, profile: Profile, groups: &[Group]) -> Result<()> {
-    for group in groups {
-        let mut command = cargo(toolchain, group.kind, "build", &[]);
-        command.args(["--profile", profile.name()]);
-        for package in &group.packages {
-            command.args(["-p", package]);
-        }
-        for program in &group.programs {
-            command.args(["--bin", program]);
-        }
-        let what = match group.kind {
-            Kind::Server => "building the servers",
-            Kind::Fixed => "building the kernel and the guest programs",
-        };
-        process::step(what, &mut command)?;
+    for group in groups.iter().filter(|group| !group.programs.is_empty()) {
+        let mut command = cargo(toolchain, group, profile, "build", &[]);
+        process::step(&format!("building {}", group.what), &mut command)?;
     }
     Ok(())
 }
 
-/// Returns a cargo command on this tree for the target, up to its arguments, with `more` flags
-/// for the compiler.
+/// Returns a cargo command on a group, with `more` flags for the compiler.
 #[must_use]
-pub fn cargo(toolchain: &Toolchain, kind: Kind, subcommand: &str, more: &[&str]) -> Command {
-    let mut flags = kind.flags(&toolchain.linker);
+pub fn cargo(
+    toolchain: &Toolchain,
+    group: &Group,
+    profile: Profile,
+    subcommand: &str,
+    more: &[&str],
+) -> Command {
+    let mut flags = group.kind.flags(&toolchain.linker);
     flags.extend(more.iter().copied().map(String::from));
     let mut command = process::command(&toolchain.cargo);
     command.current_dir(workspace::root()).env("RUSTC", &toolchain.rustc);
     // The separator that no flag contains; a path may well have spaces.
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
-    let directory = workspace::target().join(kind.directory());
+    let directory = workspace::target().join(group.kind.directory());
     command.args([subcommand, "--target", TRIPLE, "--target-dir"]).arg(directory);
+    command.args(["--profile", group.kind.profile(profile).name()]);
+    for package in &group.packages {
+        command.args(["-p", package]);
+    }
+    for program in &group.programs {
+        command.args(["--bin", program]);
+    }
     if toolchain.is_core_built {
         command.env("RUSTC_BOOTSTRAP", "1").args(BUILD_STD);
     }
@@ -88,7 +91,7 @@ pub fn cargo(toolchain: &Toolchain, kind: Kind, subcommand: &str, more: &[&str])
 #[must_use]
 pub fn path(profile: Profile, kind: Kind, program: &str) -> PathBuf {
     let directory = workspace::target().join(kind.directory()).join(TRIPLE);
-    directory.join(profile.name()).join(program)
+    directory.join(kind.profile(profile).name()).join(program)
 }
 
 /// Reads a built program.
@@ -108,9 +111,9 @@ mod tests {
     fn each_program_is_in_one_group() {
         let text = "[[file]]\npath = \"/s\"\nfrom = { server = \"console\" }\n\
                     [[file]]\npath = \"/p\"\nfrom = { program = \"hello\" }\n";
-        let [servers, fixed] = groups(&Manifest::parse(text).unwrap());
+        let [kernel, servers, guests] = groups(&Manifest::parse(text).unwrap());
+        assert_eq!(kernel.programs, ["microkernel"]);
         assert_eq!(servers.programs, ["root", "console"]);
-        assert_eq!(fixed.programs, ["microkernel", "hello"]);
-        assert_eq!(fixed.packages, ["microkernel", "guest-programs"]);
+        assert_eq!((guests.packages.len(), &guests.programs[..]), (1, &["hello".to_owned()][..]));
     }
 }

@@ -40,7 +40,7 @@ fn make(toolchain: &Toolchain, profile: Profile) -> Result<LoaderImage> {
     let has_shell = bootfs.contains("/bin/busybox");
     let root =
         image::root::flatten(&build::read(profile, Kind::Server, build::ROOT)?).context("root")?;
-    let kernel = build::read(profile, Kind::Fixed, build::KERNEL)?;
+    let kernel = build::read(profile, Kind::Kernel, build::KERNEL)?;
     let loader = image::loader::build(&kernel, &root, &bootfs.encode())?;
     let path = workspace::target().join(profile.name()).join("loader.img");
     workspace::write(&path, &loader)?;
@@ -88,7 +88,7 @@ fn entry(source: &Source, manifest: &Manifest, profile: Profile) -> Result<Optio
             (image::elf::strip(&build::read(profile, Kind::Server, name)?)?, true)
         }
         Source::Program(name) => {
-            (image::elf::strip(&build::read(profile, Kind::Fixed, name)?)?, true)
+            (image::elf::strip(&build::read(profile, Kind::Guest, name)?)?, true)
         }
         Source::System(name) => {
             let path = workspace::root().join(format!("image/systems/{name}.toml"));

@@ -29,7 +29,7 @@ impl Symbols {
 
     /// Returns the name of the code that `line` gives the address of, if it gives one.
     pub fn annotate(&mut self, line: &str) -> Option<String> {
-        let (program, address) = line.split_whitespace().find_map(place)?;
+        let (program, address) = find(line)?;
         let functions = self.functions(program);
         let (_, (end, name)) = functions.range(..=address).next_back()?;
         (address < *end).then(|| name.clone())
@@ -44,7 +44,7 @@ impl Symbols {
     }
 
     fn read(&self, program: &str) -> Option<Functions> {
-        let kind = if program == build::KERNEL { Kind::Fixed } else { Kind::Server };
+        let kind = if program == build::KERNEL { Kind::Kernel } else { Kind::Server };
         let file = build::read(self.profile, kind, program).ok()?;
         let functions = image::elf::Program::parse(&file).ok()?.functions().ok()?;
         let named = functions.into_iter().map(|function| {
@@ -56,8 +56,20 @@ impl Symbols {
     }
 }
 
+/// Finds the place that a line gives: a program's anywhere in it; the kernel's alone or behind
+/// `pc`, for other registers have what looks like one.
+fn find(line: &str) -> Option<(&str, u64)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_place = |index: usize| {
+        let is_alone = words.len() == 1 || (index > 0 && words[index - 1] == "pc");
+        is_alone || words[index].contains('+')
+    };
+    (0..words.len()).filter(|index| is_place(*index)).find_map(|index| place(words[index]))
+}
+
 /// Reads a word as a place in a program: its name and the address as linked.
 fn place(word: &str) -> Option<(&str, u64)> {
+    let word = word.trim_end_matches([',', '.', ':', ';', ')']).trim_start_matches('(');
     let number = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
     if let Some((program, offset)) = word.split_once('+') {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -79,6 +91,15 @@ mod tests {
         for other in ["0x1f74", "a+b", "1+1", "+0x10", "/bin/x+0x10", "hello"] {
             assert_eq!(place(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn registers_are_not_taken_for_places() {
+        assert!(find("    0xffffffff80001f74").is_some());
+        assert!(find("  at pc 0xffffffff80001f74").is_some());
+        assert!(find("root died at console+0x10, pc 0x5").is_some());
+        assert_eq!(find("  x8 0x0 0xffffffff80001f74 0x0"), None);
+        assert_eq!(find(""), None);
     }
 
     #[test]

@@ -16,20 +16,32 @@ pub const BUILD_STD: [&str; 2] =
 /// Kinds of target program, by how they are linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The kernel and guest programs: static, at a fixed address.
-    Fixed,
+    /// The kernel: static, at a fixed address, laid out by its own linker script.
+    Kernel,
     /// Servers and root: static, position-independent, relocated by who loads them.
     Server,
+    /// Guest programs: static, at a fixed address.
+    Guest,
 }
 
 impl Kind {
-    /// Returns the name of the directory that its programs are built in: the two kinds have
-    /// one each, so that a server and a guest program may have the same name.
+    /// Returns the name of the directory that its programs are built in: what is linked in
+    /// different ways is apart, so that a server and a guest program may have the same name.
     #[must_use]
     pub fn directory(self) -> &'static str {
         match self {
-            Kind::Fixed => "fixed",
+            Kind::Kernel | Kind::Guest => "fixed",
             Kind::Server => "servers",
+        }
+    }
+
+    /// Returns how it is built when `asked` was asked for. The kernel is always optimised as a
+    /// whole: its stacks are sized for that, and what is tested is then what is measured.
+    #[must_use]
+    pub fn profile(self, asked: Profile) -> Profile {
+        match self {
+            Kind::Kernel => Profile::Release,
+            Kind::Server | Kind::Guest => asked,
         }
     }
 
@@ -87,6 +99,6 @@ mod tests {
         let server = Kind::Server.flags(linker);
         assert!(server.contains(&"-Clink-arg=-pie".to_owned()));
         assert!(server.contains(&"-Crelocation-model=pie".to_owned()));
-        assert!(!Kind::Fixed.flags(linker).iter().any(|flag| flag.contains("pie")));
+        assert!(!Kind::Kernel.flags(linker).iter().any(|flag| flag.contains("pie")));
     }
 }

@@ -39,11 +39,15 @@ pub struct ConsoleServer<U, H> {
 }
 
 impl<U: Uart, H: Host> ConsoleServer<U, H> {
-    /// Makes the server and sets the UART up.
-    pub fn new(mut uart: U, host: H, start: ConsoleStart) -> Self {
-        uart.configure();
+    /// Makes the server and sets the UART up. What was typed before then is not lost: setting up
+    /// empties the UART's FIFO, so it is read first.
+    pub fn new(uart: U, host: H, start: ConsoleStart) -> Self {
         let terminal = Terminal::default();
-        ConsoleServer { terminal, uart, host, start, watchers: Vec::new(), told: Events::default() }
+        let (watchers, told) = (Vec::new(), Events::default());
+        let mut server = ConsoleServer { terminal, uart, host, start, watchers, told };
+        server.collect();
+        server.uart.configure();
+        server
     }
 
     /// Takes what the UART received, as far as there is room for it.

@@ -156,7 +156,7 @@ pub fn wait(
     let outcome = match ctx.memory.read_u32(address) {
         Err(error) => Err(error),
         Ok(word) if word != expected => Err(Errno::EAGAIN),
-        Ok(_) => sleep(ctx.task, &waiter, &*parker, deadline),
+        Ok(_) => sleep(ctx.task, &waiter, deadline),
     };
     futexes.remove(key, &waiter);
     if waiter.is_woken.load(Ordering::Acquire) { Ok(true) } else { outcome }
@@ -165,7 +165,6 @@ pub fn wait(
 fn sleep(
     task: &Task,
     waiter: &Waiter,
-    parker: &dyn Parker,
     deadline: Option<Deadline>,
 ) -> Result<bool, Errno> {
     loop {
@@ -175,7 +174,7 @@ fn sleep(
         if task.is_interrupted() {
             return Err(Errno::EINTR);
         }
-        if parker.sleep(deadline) == Woken::TimedOut {
+        if task.sleep(deadline) == Woken::TimedOut {
             return Ok(false);
         }
     }

@@ -43,6 +43,8 @@ pub struct Resources {
     pub view: View,
     /// Root: where faults of carriers go, and the end of the system.
     pub supervisor: Cap<kind::Endpoint>,
+    /// What the service thread waits on.
+    pub service: Cap<kind::Notification>,
     /// Priority of carriers.
     pub priority: u8,
 }
@@ -84,6 +86,11 @@ impl Machine for Native {
             return Ok(idle);
         }
         carrier::make(&self.resources, &self.stacks, &self.carriers)
+    }
+
+    fn wake_service(&self) {
+        // Cannot fail: the notification is this server's own.
+        let _ = libosv::syscall::signal(self.resources.service);
     }
 
     fn yield_now(&self) {

@@ -12,7 +12,7 @@
 //! | [`mm`] | virtual memory: VMAs, pages, faults, copy-on-write |
 //! | [`elf`] | what an ELF file asks to be mapped |
 //! | [`vfs`] | files |
-//! | [`futex`], [`time`], [`random`], [`vdso`] | small subsystems |
+//! | [`futex`], [`time`], [`timer`], [`random`], [`vdso`] | small subsystems |
 //! | [`system`], [`process_source`] | everything together; what `/proc` shows of it |
 //! | [`machine`], [`kernel`] | the view of what lies below; the microkernel as that |
 //! | [`frames`], [`guest_memory`], [`guest_copy`], [`wait`], [`errno`], [`sync`] | what all of them use |
@@ -54,6 +54,7 @@ pub mod syscall;
 pub mod system;
 pub mod task;
 pub mod time;
+pub mod timer;
 pub mod vdso;
 pub mod vfs;
 pub mod wait;

@@ -93,7 +93,7 @@ impl ProcessSource for Processes {
             threads: tasks.len() as u32,
             uids: [user.real, user.effective, user.saved, user.file],
             gids: [group.real, group.effective, group.saved, group.file],
-            user_ticks: 0,
+            user_ticks: system.clock.monotonic(process.cpu_ticks()) / TICK,
             system_ticks: 0,
             start_ticks: system.clock.monotonic(process.started) / TICK,
             virtual_bytes,

@@ -6,7 +6,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use ipc_proto::abi::layout::PAGE_BYTES;
+use ipc_proto::abi::layout::{NO_DEADLINE, PAGE_BYTES};
+use ipc_proto::abi::status::Rejection;
 use ipc_proto::abi::word::Rights;
 use ipc_proto::capability::{Cap, Kind as CapKind, kind};
 use ipc_proto::start::{Region, StartInfo};
@@ -120,7 +121,7 @@ fn begin(start: &'static StartInfo<'static>) -> Result<(), StartError> {
     stage("personality ready");
     start_first(&system, &config)?;
     stage("first process started");
-    watch_console(start, &system)
+    serve(start, &system)
 }
 
 fn need<K: CapKind>(start: &StartInfo<'_>, name: &'static str) -> Result<Cap<K>, StartError> {
@@ -216,6 +217,7 @@ fn make_machine(
         pool: pool.clone(),
         view: config.config.view,
         supervisor: need(start, "supervisor")?,
+        service: need(start, "notification")?,
         priority: PRIORITY,
     };
     Ok((Arc::new(Native::new(resources, stacks)), pool))
@@ -344,8 +346,8 @@ fn environment(given: &str) -> Vec<String> {
     environment
 }
 
-/// Passes the console's events on, for ever.
-fn watch_console(start: &StartInfo<'_>, system: &System) -> Result<(), StartError> {
+/// Passes the console's events on and sends the signals of timers, for ever.
+fn serve(start: &StartInfo<'_>, system: &System) -> Result<(), StartError> {
     let notification = need::<kind::Notification>(start, "notification")?;
     let console = console::Client(Endpoint::new(need::<kind::Endpoint>(start, "console")?));
     let Some(tty) = &system.tty else { return Ok(()) };
@@ -356,8 +358,10 @@ fn watch_console(start: &StartInfo<'_>, system: &System) -> Result<(), StartErro
                 send::to_group(system, group, SigInfo::kernel(signal));
             }
         });
-        if syscall::wait(notification).is_err() {
-            return Err(StartError::Refused("to wait for the console"));
+        let next = system.send_due().map_or(NO_DEADLINE, |deadline| deadline.0);
+        match syscall::wait_until(notification, next) {
+            Ok(_) | Err(Rejection::TimedOut) => {}
+            Err(_) => return Err(StartError::Refused("to wait for the console")),
         }
     }
 }

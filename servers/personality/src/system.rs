@@ -13,8 +13,10 @@ use crate::sync::Mutex;
 use crate::task::tree::{ExitStatus, Tree};
 use crate::task::{Process, Task};
 use crate::time::Clock;
+use crate::timer::{Due, Timers};
 use crate::vdso::Vdso;
 use crate::vfs::tree::Vfs;
+use crate::wait::Deadline;
 use crate::vfs::tty::Tty;
 use linux_raw_sys::general as linux;
 
@@ -63,6 +65,8 @@ pub struct System {
     pub hardware: Hardware,
     /// Sleepers on words of memory.
     pub futexes: Futexes,
+    /// Timers of processes.
+    pub timers: Timers,
     /// Files.
     pub vfs: Vfs,
     /// The terminal, if the system has one.
@@ -86,6 +90,7 @@ impl System {
             vdso,
             hardware,
             futexes: Futexes::default(),
+            timers: Timers::default(),
             vfs,
             tty,
             host_name: Mutex::new(b"osv".to_vec()),
@@ -97,6 +102,19 @@ impl System {
     #[must_use]
     pub fn monotonic(&self) -> u64 {
         self.clock.monotonic(self.machine.now())
+    }
+
+    /// Sends the signals of timers that are due; gives when to look again.
+    pub fn send_due(&self) -> Option<Deadline> {
+        let (due, next) = self.timers.take_due(self.monotonic());
+        for Due { pid, tid, info } in due {
+            match (self.process(pid), self.task(tid)) {
+                (_, Some(task)) if tid != 0 => send::to_task(&task, info),
+                (Some(process), _) => send::to_process(&process, info),
+                _ => {}
+            }
+        }
+        next.map(|next| self.clock.deadline(next))
     }
 
     /// Returns nanoseconds since 1970.

@@ -2,7 +2,7 @@
 
 use crate::conventions;
 use crate::setup::{self, Consent, Toolchain};
-use crate::target::{Kind, Profile};
+use crate::target::Profile;
 use crate::{build, images, process, workspace};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -78,16 +78,16 @@ impl Check {
 }
 
 /// Returns the commands that check the code: format, lints for the host, lints for the target.
-fn commands(toolchain: &Toolchain) -> Vec<(&'static str, Command)> {
+fn commands(toolchain: &Toolchain) -> Vec<(String, Command)> {
     let host = |arguments: &[&str]| {
         let mut command = process::command("cargo");
         command.args(arguments).current_dir(workspace::root());
         command
     };
     let mut commands = vec![
-        ("checking the format", host(&["fmt", "--all", "--check"])),
+        ("checking the format".to_owned(), host(&["fmt", "--all", "--check"])),
         (
-            "linting for the host",
+            "linting for the host".to_owned(),
             host(&["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]),
         ),
     ];
@@ -104,19 +104,10 @@ fn commands(toolchain: &Toolchain) -> Vec<(&'static str, Command)> {
     };
     let Ok(manifest) = images::read_manifest("default") else { return commands };
     for group in build::groups(&manifest) {
-        let mut command = build::cargo(toolchain, group.kind, subcommand, &["-Dwarnings"]);
-        command.args(["--quiet", "--profile", Profile::Fast.name()]);
-        for package in &group.packages {
-            command.args(["-p", package]);
-        }
-        for program in &group.programs {
-            command.args(["--bin", program]);
-        }
-        let what = match group.kind {
-            Kind::Server => "checking the servers for the target",
-            Kind::Fixed => "checking the kernel and the guest programs for the target",
-        };
-        commands.push((what, command));
+        let more = ["-Dwarnings"];
+        let mut command = build::cargo(toolchain, &group, Profile::Fast, subcommand, &more);
+        command.arg("--quiet");
+        commands.push((format!("checking {} for the target", group.what), command));
     }
     commands
 }

@@ -116,7 +116,7 @@ impl Run {
         }
         if self.machine.gdb {
             let symbols = |kind, name| build::path(image.profile, kind, name).display().to_string();
-            let kernel = symbols(Kind::Fixed, build::KERNEL);
+            let kernel = symbols(Kind::Kernel, build::KERNEL);
             let root = symbols(Kind::Server, build::ROOT);
             let add = process::quote(&format!("add-symbol-file {root} -o {ROOT_BASE:#x}"));
             eprintln!(

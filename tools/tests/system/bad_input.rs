@@ -12,7 +12,7 @@ fn run(system: &str, data: &[u8]) -> crate::harness::Ran {
 /// The greeting program as it was built.
 fn hello() -> Vec<u8> {
     crate::harness::image();
-    image::elf::strip(&build::read(Profile::Fast, Kind::Fixed, "hello").unwrap()).unwrap()
+    image::elf::strip(&build::read(Profile::Fast, Kind::Guest, "hello").unwrap()).unwrap()
 }
 
 on_both! {

@@ -21,6 +21,8 @@ struct FakeUart {
 
 impl Uart for FakeUart {
     fn configure(&mut self) {
+        // As the PL011 does.
+        self.arrived.clear();
         self.set_interrupts(ReceiveInterrupt::On, TransmitInterrupt::Off);
     }
     fn receive(&mut self) -> Option<Received> {
@@ -214,4 +216,16 @@ fn log_lines_have_a_line_of_their_own_and_the_clients_name() {
 fn a_badge_of_another_protocol_is_refused() {
     let fake = connect(Protocol::Supervisor, 16);
     assert_eq!(console::Client(&fake).readable(), Err(CallError::Malformed));
+}
+
+#[test]
+fn what_was_typed_before_the_set_up_is_kept() {
+    let config = ConsoleConfig { rows: 24, columns: 80 };
+    let (uart, clients) = (UartKind::Pl011, heapless::Vec::new());
+    let start = ConsoleStart { config, uart, clients, is_verbose: false };
+    let uart = FakeUart { arrived: b"ls\n".iter().copied().collect(), ..FakeUart::default() };
+    let mut server = ConsoleServer::new(uart, FakeHost::default(), start);
+    let mut line = [0; 8];
+    assert_eq!(server.terminal.read(&mut line), crate::input::ReadOutcome::Bytes(3));
+    assert_eq!(&line[..3], b"ls\n");
 }

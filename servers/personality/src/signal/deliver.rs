@@ -117,7 +117,7 @@ fn wait_while_stopped(ctx: &Ctx<'_>) {
         if ends || process.stopped.load(Ordering::Acquire) == 0 {
             break;
         }
-        parker.sleep(None);
+        ctx.task.sleep(None);
     }
     process.resume.remove(&parker);
     ctx.task.work.fetch_and(!work::STOP, Ordering::AcqRel);

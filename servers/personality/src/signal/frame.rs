@@ -40,6 +40,10 @@ const ESR_BYTES: usize = 16;
 /// Smallest stack a handler needs (`AT_MINSIGSTKSZ`).
 pub const MIN_STACK: u64 = 5120;
 
+/// PSTATE bits that no program has: the mode, and what masks interrupts. Linux refuses a frame
+/// with one of them.
+const PRIVILEGED: u64 = 0x3df;
+
 /// What a frame is made of besides the registers.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
@@ -141,6 +145,10 @@ pub fn pop(
     if word(fp) != u64::from(FP_MAGIC) | (FP_BYTES as u64) << 32 {
         return Err(Errno::EFAULT);
     }
+    let pstate = word(at::PSTATE);
+    if pstate & PRIVILEGED != 0 {
+        return Err(Errno::EFAULT);
+    }
     for (index, vector) in record.v.iter_mut().enumerate() {
         let low = word(fp + 16 + index * 16);
         let high = word(fp + 24 + index * 16);
@@ -153,7 +161,7 @@ pub fn pop(
     }
     record.sp = word(at::SP);
     record.pc = word(at::PC);
-    record.pstate = word(at::PSTATE);
+    record.pstate = pstate;
     let flags = (word(at::STACK_FLAGS) & 0xffff_ffff) as u32;
     let stack = if flags & linux_raw_sys::general::SS_DISABLE != 0 {
         AltStack::NONE
@@ -241,6 +249,9 @@ mod tests {
         record.sp = 64;
         assert_eq!(push(&mut record, &memory, &delivery(0)), Err(Errno::EFAULT));
         record.sp = 0x1_0000;
+        assert_eq!(pop(&mut record, &memory), Err(Errno::EFAULT));
+        (record.sp, record.pstate) = (0x1_8000, 5);
+        push(&mut record, &memory, &delivery(0)).expect("room on the stack");
         assert_eq!(pop(&mut record, &memory), Err(Errno::EFAULT));
     }
 }

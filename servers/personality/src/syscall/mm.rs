@@ -47,7 +47,8 @@ pub(super) fn mmap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     } else {
         Placement::Anywhere
     };
-    let backing = if flags & linux::MAP_ANONYMOUS != 0 {
+    let is_anonymous = flags & linux::MAP_ANONYMOUS != 0 || is_zero_device(ctx, fd as u32)?;
+    let backing = if is_anonymous {
         check_size(ctx, length, access, flags)?;
         if is_shared {
             Backing::Object(Arc::new(SharedPages::new(ctx.system().frames.clone())), 0)
@@ -69,6 +70,13 @@ pub(super) fn mmap(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
         populate(&space, at, length, access);
     }
     Ok(at)
+}
+
+/// Tells whether a descriptor is `/dev/zero`, a mapping of which is anonymous memory.
+fn is_zero_device(ctx: &Ctx<'_>, fd: u32) -> Result<bool, Errno> {
+    let file = ctx.process().fd_table().lock().get(fd)?.clone();
+    let vnode = file.vnode();
+    Ok(vnode.kind() == vfs::Kind::CharDevice && vnode.stat().rdev == vfs::device::ZERO)
 }
 
 /// Refuses what can never be there: more writable memory than the machine has.

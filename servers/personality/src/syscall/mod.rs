@@ -37,6 +37,7 @@ mod stat;
 pub mod system;
 pub mod table;
 pub mod time;
+mod timer;
 mod tty;
 
 /// What a handler works with: the calling thread, its memory and its registers.
@@ -133,7 +134,7 @@ impl Ctx<'_> {
             if self.task.is_interrupted() {
                 return Err(Errno::EINTR);
             }
-            if parker.sleep(deadline) == Woken::TimedOut {
+            if self.task.sleep(deadline) == Woken::TimedOut {
                 return attempt(self);
             }
         }

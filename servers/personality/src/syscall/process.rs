@@ -1,6 +1,7 @@
 //! Calls about processes and threads.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
@@ -12,7 +13,8 @@ use crate::errno::Errno;
 use crate::task::clone::{self, Request};
 use crate::task::limits::Limit;
 use crate::task::tree::{Event, ExitStatus, Wanted, Which};
-use crate::task::{exec, exit, wait};
+use crate::task::{Process, exec, exit, wait};
+use crate::time::SECOND;
 use crate::vfs::walk::PATH_LIMIT;
 
 /// `clone(flags, stack, parent_tid, tls, child_tid)`.
@@ -130,13 +132,27 @@ pub(super) fn wait4(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
         ctx.memory.write_u32(status, word)?;
     }
     if usage != 0 {
-        ctx.memory.write(usage, &[0; USAGE_BYTES])?;
+        write_usage(ctx, usage, child.cpu_ticks() + children_ticks(&child))?;
     }
     Ok(u64::from(child.pid))
 }
 
 /// Size of `struct rusage`.
 const USAGE_BYTES: usize = 144;
+
+/// Writes a `struct rusage` with this processor time as the program's and nothing else.
+fn write_usage(ctx: &Ctx<'_>, address: u64, ticks: u64) -> Result<(), Errno> {
+    let time = ctx.system().clock.monotonic(ticks);
+    let mut bytes = [0; USAGE_BYTES];
+    bytes[..8].copy_from_slice(&(time / SECOND).to_le_bytes());
+    bytes[8..16].copy_from_slice(&(time % SECOND / 1000).to_le_bytes());
+    ctx.memory.write(address, &bytes)
+}
+
+/// Processor time of the children that a process has waited for.
+fn children_ticks(process: &Process) -> u64 {
+    process.ended.children.load(Ordering::Relaxed)
+}
 
 /// `waitid(type, id, info, options, rusage)`.
 pub(super) fn waitid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
@@ -162,6 +178,10 @@ pub(super) fn waitid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
         keep: options & linux::WNOWAIT != 0,
     };
     let found = wait::wait(ctx, which, wanted, options & linux::WNOHANG == 0)?;
+    if usage != 0 {
+        let ticks = found.as_ref().map_or(0, |(child, _)| child.cpu_ticks() + children_ticks(child));
+        write_usage(ctx, usage, ticks)?;
+    }
     if info != 0 {
         let bytes = found.map_or([0; 128], |(child, event)| {
             use crate::signal::{Origin, SigInfo, Signal};
@@ -176,9 +196,6 @@ pub(super) fn waitid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
             SigInfo { signal: Signal::SIGCHLD, code: code as i32, origin }.to_bytes()
         });
         ctx.memory.write(info, &bytes)?;
-    }
-    if usage != 0 {
-        ctx.memory.write(usage, &[0; USAGE_BYTES])?;
     }
     Ok(0)
 }
@@ -251,7 +268,7 @@ pub(super) fn getsid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     Ok(u64::from(process.session.load(Ordering::Relaxed)))
 }
 
-fn find(ctx: &Ctx<'_>, pid: u64) -> Result<alloc::sync::Arc<crate::task::Process>, Errno> {
+fn find(ctx: &Ctx<'_>, pid: u64) -> Result<Arc<Process>, Errno> {
     match pid as u32 {
         0 => Ok(ctx.task.process.clone()),
         pid => ctx.system().process(pid).ok_or(Errno::ESRCH),
@@ -339,22 +356,35 @@ pub(super) fn setrlimit(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno>
     prlimit64(ctx, [0, args[0], args[1], 0, 0, 0])
 }
 
-/// `getrusage(who, usage)`: processor time is not measured and reads as 0.
+/// `getrusage(who, usage)`.
 pub(super) fn getrusage(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
-    if !(-2..=1).contains(&(args[0] as i32)) {
-        return Err(Errno::EINVAL);
-    }
-    ctx.memory.write(args[1], &[0; USAGE_BYTES])?;
+    let ticks = match args[0] as i32 {
+        // RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD.
+        -1 => children_ticks(ctx.process()),
+        0 => ctx.process().cpu_ticks(),
+        1 => ctx.task.cpu_ticks(),
+        _ => return Err(Errno::EINVAL),
+    };
+    write_usage(ctx, args[1], ticks)?;
     Ok(0)
 }
 
-/// `times(buffer)`: processor time is not measured and reads as 0.
+/// `times(buffer)`.
 pub(super) fn times(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     if args[0] != 0 {
-        ctx.memory.write(args[0], &[0; 32])?;
+        let clock = &ctx.system().clock;
+        let own = clock.monotonic(ctx.process().cpu_ticks()) / TICK;
+        let children = clock.monotonic(children_ticks(ctx.process())) / TICK;
+        // User and system time, then those of children; all counts as the program's.
+        for (index, time) in (0..).step_by(8).zip([own, 0, children, 0]) {
+            ctx.memory.write_u64(args[0] + index, time)?;
+        }
     }
-    Ok(ctx.system().monotonic() / 10_000_000)
+    Ok(ctx.system().monotonic() / TICK)
 }
+
+/// Clock ticks of `times` are 10 ms.
+const TICK: u64 = SECOND / 100;
 
 /// `sched_yield()`.
 pub(super) fn sched_yield(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {

@@ -11,7 +11,7 @@ use linux_raw_sys::general as linux;
 use super::Support::{Full, Partial, Refuses};
 use super::{
     Ctx, Handler, Row, attributes, dir, fd, file, futex, identity, lock, mm, names, path, pipe, poll,
-    process, signal, stat, system, time,
+    process, signal, stat, system, time, timer,
 };
 use crate::errno::Errno;
 
@@ -42,8 +42,8 @@ rows! {
     __NR_execve => process::execve, Full;
     __NR_exit => process::exit, Full;
     __NR_exit_group => process::exit_group, Full;
-    __NR_wait4 => process::wait4, Partial("resource usage reads as 0"), restarts;
-    __NR_waitid => process::waitid, Partial("no pidfd; resource usage reads as 0"), restarts;
+    __NR_wait4 => process::wait4, Partial("of resource usage only processor time"), restarts;
+    __NR_waitid => process::waitid, Partial("no pidfd; of resource usage only processor time"), restarts;
     __NR_getpid => process::getpid, Full;
     __NR_getppid => process::getppid, Full;
     __NR_gettid => process::gettid, Full;
@@ -56,8 +56,8 @@ rows! {
     __NR_prlimit64 => process::prlimit64, Partial("stack, data and descriptors are enforced");
     __NR_getrlimit => process::getrlimit, Full;
     __NR_setrlimit => process::setrlimit, Partial("as prlimit64");
-    __NR_getrusage => process::getrusage, Partial("reads as 0");
-    __NR_times => process::times, Partial("processor time reads as 0");
+    __NR_getrusage => process::getrusage, Partial("processor time only");
+    __NR_times => process::times, Partial("system time counts as the program's");
     __NR_sched_yield => process::sched_yield, Full;
     __NR_sched_getaffinity => process::sched_getaffinity, Full;
     __NR_sched_setaffinity => process::sched_setaffinity, Partial("accepted without effect");
@@ -125,13 +125,20 @@ rows! {
     __NR_sigaltstack => signal::sigaltstack, Full;
 
     // Time.
-    __NR_clock_gettime => time::clock_gettime, Partial("processor clocks show elapsed time");
+    __NR_clock_gettime => time::clock_gettime, Partial("processor time is the time not asleep");
     __NR_clock_getres => time::clock_getres, Full;
     __NR_clock_settime => time::clock_settime, Full;
     __NR_gettimeofday => time::gettimeofday, Full;
     __NR_settimeofday => time::settimeofday, Full;
     __NR_nanosleep => time::nanosleep, Full;
     __NR_clock_nanosleep => time::clock_nanosleep, Partial("setting the clock moves no sleep");
+    __NR_setitimer => timer::setitimer, Partial("ITIMER_REAL only");
+    __NR_getitimer => timer::getitimer, Partial("ITIMER_REAL only");
+    __NR_timer_create => timer::timer_create, Partial("no timers of processor time");
+    __NR_timer_settime => timer::timer_settime, Partial("setting the clock moves no timer");
+    __NR_timer_gettime => timer::timer_gettime, Full;
+    __NR_timer_getoverrun => timer::timer_getoverrun, Full;
+    __NR_timer_delete => timer::timer_delete, Full;
     __NR_futex => futex::futex, Partial("no priority inheritance, no FUTEX_WAKE_OP"), restarts;
 
     // The system.

@@ -20,11 +20,8 @@ fn read_clock(ctx: &Ctx<'_>, clock: u32) -> Result<u64, Errno> {
         | linux::CLOCK_MONOTONIC_RAW
         | linux::CLOCK_MONOTONIC_COARSE
         | linux::CLOCK_BOOTTIME => Ok(system.monotonic()),
-        // Processor time is not measured: the time since the process began is its bound.
-        linux::CLOCK_PROCESS_CPUTIME_ID | linux::CLOCK_THREAD_CPUTIME_ID => {
-            let started = system.clock.monotonic(ctx.process().started);
-            Ok(system.monotonic().saturating_sub(started))
-        }
+        linux::CLOCK_PROCESS_CPUTIME_ID => Ok(system.clock.monotonic(ctx.process().cpu_ticks())),
+        linux::CLOCK_THREAD_CPUTIME_ID => Ok(system.clock.monotonic(ctx.task.cpu_ticks())),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -140,7 +137,7 @@ pub fn nanosleep(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
 pub fn clock_nanosleep(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [clock, flags, request, remaining, ..] = args;
     if clock as u32 == linux::CLOCK_THREAD_CPUTIME_ID {
-        return Err(Errno::EINVAL);
+        return Err(Errno::EOPNOTSUPP);
     }
     sleep(ctx, clock, flags as u32 & linux::TIMER_ABSTIME != 0, request, remaining)
 }

@@ -175,7 +175,7 @@ fn wait_for_release(ctx: &Ctx<'_>, child: &Process) {
         if ends || child.released.load(Ordering::Acquire) {
             break;
         }
-        parker.sleep(None);
+        ctx.task.sleep(None);
     }
     child.release_events.remove(&parker);
 }

@@ -158,7 +158,6 @@ fn end_other_threads(ctx: &mut Ctx<'_>) -> Result<(), ExecError> {
         return Err(ExecError::File(Errno::EAGAIN));
     }
     system.with_tree(|tree| tree.begin_end(process.pid, ExitStatus::Exited(0)));
-    let parker = ctx.task.parker();
     loop {
         let rest = others();
         if rest.is_empty() {
@@ -167,7 +166,7 @@ fn end_other_threads(ctx: &mut Ctx<'_>) -> Result<(), ExecError> {
         rest.iter().for_each(|task| task.kick(work::EXIT));
         // The last of them wakes nobody, so look again soon.
         let soon = system.clock.deadline(system.monotonic() + 1_000_000);
-        parker.sleep(Some(soon));
+        ctx.task.sleep(Some(soon));
     }
     system.with_tree(|tree| tree.cancel_end(process.pid));
     Ok(())
@@ -210,6 +209,7 @@ fn enter(ctx: &mut Ctx<'_>, executable: Executable, pc: u64, sp: u64) {
     process.signals.lock().reset_handlers();
     ctx.task.signals.lock().stack = AltStack::NONE;
     ctx.task.sleep_until.store(0, Ordering::Relaxed);
+    process.system.timers.delete_all(process.pid, true);
     *ctx.task.name.lock() = short_name(&executable.file);
     let flat = |strings: &[Vec<u8>]| {
         let mut all = Vec::new();

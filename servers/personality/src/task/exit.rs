@@ -24,6 +24,8 @@ pub fn end_task(task: &Arc<Task>, memory: &dyn GuestMemory, status: ExitStatus) 
     // Guest memory is not needed any more, and the address space must be free to go.
     task.carrier().enter(None);
     let process = &task.process;
+    process.ended.threads.fetch_add(task.cpu_ticks(), Ordering::Relaxed);
+    task.slept.store(u64::MAX, Ordering::Relaxed);
     let system = process.system.clone();
     if let Left::Last(status) = system.with_tree(|tree| last_thread(tree, task, status)) {
         end_last(task, status);
@@ -49,6 +51,7 @@ fn end_last(task: &Arc<Task>, status: ExitStatus) {
     drop(files);
     system.vfs.locks.release_process(process.pid);
     drop(process.replace_space(None));
+    system.timers.delete_all(process.pid, false);
     release_parent(process);
     give_up_terminal(process);
     let zombies = system.with_tree(|tree| {

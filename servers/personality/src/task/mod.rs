@@ -5,7 +5,7 @@
 //! | [`tree`] | who is whose parent, groups, sessions, exit states |
 //! | `clone` `exec` `exit` `wait` | the life of a process |
 //! | [`credentials`] | user and group ids |
-//! | [`limits`] | resource limits |
+//! | [`limits`], [`cpu_time`] | resource limits; processor time |
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -20,6 +20,7 @@ use crate::vfs::{Caller, FdTable, FsContext, Located};
 use crate::wait::{Parker, WaitQueue};
 
 pub mod clone;
+pub mod cpu_time;
 pub mod credentials;
 pub mod exec;
 pub mod exit;
@@ -82,6 +83,8 @@ pub struct Process {
     pub started: u64,
     /// Where the vDSO is mapped.
     pub vdso: AtomicU64,
+    /// Processor time of what is gone.
+    pub ended: cpu_time::Ended,
     /// Address space; `None` once the process has ended.
     space: Mutex<Option<Arc<AddressSpace>>>,
 }
@@ -146,6 +149,10 @@ pub struct Task {
     pub sleep_until: AtomicU64,
     /// The signals that `rt_sigtimedwait` waits for.
     pub waits_for: AtomicU64,
+    /// Start time: the counter.
+    pub started: u64,
+    /// Counter ticks spent asleep.
+    pub slept: AtomicU64,
     /// The name (`PR_SET_NAME`), at most 15 bytes.
     pub name: Mutex<String>,
     /// The program that the thread of a new system begins with.
@@ -203,6 +210,7 @@ impl NewProcess {
             has_executed: AtomicBool::new(false),
             started: self.system.machine.now(),
             vdso: AtomicU64::new(self.vdso),
+            ended: cpu_time::Ended::default(),
             space: Mutex::new(Some(self.space)),
             system: self.system,
         })
@@ -220,6 +228,8 @@ impl Task {
         carrier: Arc<dyn Carrier>,
     ) -> Task {
         Task {
+            started: process.system.machine.now(),
+            slept: AtomicU64::new(0),
             process,
             tid,
             work: AtomicU32::new(0),

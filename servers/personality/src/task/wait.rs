@@ -1,6 +1,7 @@
 //! Waiting for children: `wait4` and `waitid`.
 
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 use super::Process;
 use super::tree::{Event, NoChild, Wanted, Which};
@@ -24,9 +25,16 @@ pub fn wait(
             .with_tree(|tree| tree.wait(process.pid, which, wanted))
             .map_err(|NoChild| Errno::ECHILD)
     };
-    if may_block {
-        ctx.wait_on(&[&process.child_events], None, attempt)
+    let found = if may_block {
+        ctx.wait_on(&[&process.child_events], None, attempt)?
     } else {
-        attempt(ctx)
+        attempt(ctx)?
+    };
+    if let Some((child, Event::Ended(_))) = &found
+        && !wanted.keep
+    {
+        let used = child.cpu_ticks() + child.ended.children.load(Ordering::Relaxed);
+        process.ended.children.fetch_add(used, Ordering::Relaxed);
     }
+    Ok(found)
 }
