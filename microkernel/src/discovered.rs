@@ -125,8 +125,10 @@ fn map(
 ) -> (Controller, u64) {
     let mut build = || {
         let mut tables = KernelTables::new(image)?;
-        let uart = platform.uart.map(|uart| tables.map_device(uart.base).map(|at| (uart.kind, at)));
-        let [distributor, second] = platform.interrupt_controller.registers().map(Span::base);
+        let uart =
+            platform.uart.and_then(|uart| Some((uart.kind, Span::new(uart.base, uart.bytes)?)));
+        let uart = uart.map(|(kind, span)| tables.map_device(span).map(|at| (kind, at)));
+        let [distributor, second] = platform.interrupt_controller.registers();
         let (distributor, second) = (tables.map_device(distributor)?, tables.map_device(second)?);
         tree.map_or(Ok(()), |tree| tables.map_window(tree))?;
         tables.map_ram(memory);
@@ -144,8 +146,14 @@ fn map(
             // SAFETY: mapped right above, for good; the ranges are in nobody's device memory.
             (unsafe { Controller::v2(distributor, second) }, empty_root)
         }
-        InterruptController::V3 { .. } => {
-            panic::give_up(format_args!("this machine's GICv3 is not supported"))
+        InterruptController::V3 { redistributors, .. } => {
+            // SAFETY: mapped right above, for good; the ranges are in nobody's device memory.
+            match unsafe { Controller::v3(distributor, second, redistributors.bytes()) } {
+                Some(controller) => (controller, empty_root),
+                None => {
+                    panic::give_up(format_args!("no redistributor of the GICv3 is this core's"))
+                }
+            }
         }
     }
 }

@@ -8,9 +8,9 @@
 use crate::machine::Hardware;
 use crate::panic::{self, Registers};
 use aarch64_cpu::asm;
-use microkernel_core::Kernel;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
+use microkernel_core::Kernel;
 use spin::{Mutex, MutexGuard};
 
 /// The kernel's place, filled once.

@@ -148,7 +148,9 @@ impl Machine for Hardware {
     fn invalidate_page(&mut self, address: u64) {
         invalidate_barrier();
         // SAFETY: removes translations only; TLBI VAAE1IS takes VA[55:12] (Arm ARM C5.5.68).
-        unsafe { asm!("tlbi vaae1is, {}", in(reg) address >> 12 & 0xfff_ffff_ffff, options(nostack)) };
+        unsafe {
+            asm!("tlbi vaae1is, {}", in(reg) address >> 12 & 0xfff_ffff_ffff, options(nostack))
+        };
         complete_invalidation();
     }
 

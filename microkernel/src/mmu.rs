@@ -140,13 +140,13 @@ impl KernelTables {
         self.tables.map(in_window(pages.base()), pages, Access::Constant)
     }
 
-    /// Maps the page of a device's registers that begins at `physical`; returns its address.
-    pub(crate) fn map_device(&mut self, physical: u64) -> Result<u64, TableError> {
-        let page = Span::new(physical, PAGE_BYTES).ok_or(TableError::TooHigh)?;
+    /// Maps a device's registers; returns their address.
+    pub(crate) fn map_device(&mut self, registers: Span) -> Result<u64, TableError> {
+        let pages = registers.pages_around();
         let at = self.next_device;
-        self.tables.map(at, page, Access::Device)?;
-        self.next_device += PAGE_BYTES;
-        Ok(at)
+        self.tables.map(at, pages, Access::Device)?;
+        self.next_device += pages.bytes();
+        Ok(at + (registers.base() - pages.base()))
     }
 
     /// Makes the tables the active ones; nothing is mapped for EL0. Returns the physical

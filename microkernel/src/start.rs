@@ -18,7 +18,8 @@ fn range(span: Span) -> PhysRange {
 
 /// Reads the header of root's flat image.
 fn root_header(image: Span) -> RootImage {
-    let header = core::ptr::with_exposed_provenance::<RootImage>(mmu::linear(image.base()) as usize);
+    let header =
+        core::ptr::with_exposed_provenance::<RootImage>(mmu::linear(image.base()) as usize);
     // SAFETY: [mmu.ram] the payload lies in RAM on pages of its own; any bits are a header, which
     // `create_root` checks.
     unsafe { header.read() }
@@ -30,11 +31,8 @@ pub(crate) fn start(mut found: Discovered) -> ! {
     // SAFETY: [mmu.ram] all RAM is mapped at LINEAR_BASE; this is the only store.
     let store = unsafe { Store::new(mmu::LINEAR_BASE as usize) };
     found.interrupts.enable(found.timer.line());
-    let hardware = Hardware {
-        interrupts: found.interrupts,
-        timer: found.timer,
-        empty_root: found.empty_root,
-    };
+    let hardware =
+        Hardware { interrupts: found.interrupts, timer: found.timer, empty_root: found.empty_root };
     let kernel = exception::install_kernel(Kernel::new(store, hardware, cpu::asid_bits()));
     let ram: Vec<PhysRange, MAX_RANGES> = found.memory.free.iter().copied().map(range).collect();
     let devices: Vec<PhysRange, MAX_RANGES> =

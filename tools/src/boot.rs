@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// Status of a boot that did not end in time; as `timeout(1)` has it.
 pub const TIMED_OUT: u8 = 124;
 
+/// How often readers are told that the input has ended.
+const END_OF_INPUT_INTERVAL: Duration = Duration::from_millis(300);
+
 /// The kernel command line, in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
@@ -144,34 +147,26 @@ impl Session {
         Ok(input.flush()?)
     }
 
-    /// Passes on all that `source` gives, and then the end of the input, once the console has
-    /// printed something: before that nobody would read it.
-    ///
-    /// # Errors
-    /// If the machine's time ends before it has printed anything.
-    pub fn feed(&mut self, mut source: impl Read + Send + 'static) -> Result<()> {
-        if !self.receive()? {
-            return Ok(());
-        }
-        let Some(mut input) = self.input.take() else { return Ok(()) };
+    /// Passes on all that `source` gives, and from its end on tells every reader that the input
+    /// has ended.
+    pub fn feed(&mut self, mut source: impl Read + Send + 'static) {
+        let Some(mut input) = self.input.take() else { return };
         // On its own, as the source may have nothing to say for longer than the machine runs.
         std::thread::spawn(move || {
-            let (mut buffer, mut last) = ([0; 1024], b'\n');
-            while let Ok(count @ 1..) = source.read(&mut buffer) {
-                if input.write_all(&buffer[..count]).is_err() {
-                    return;
-                }
-                last = buffer[count - 1];
+            let mut type_in = |text: &[u8]| input.write_all(text).and_then(|()| input.flush());
+            // QEMU's UART drops what it holds when its FIFO is switched on, which is one byte:
+            // this one, an erase that finds nothing to erase if it does arrive.
+            let mut result = type_in(b"\x7f");
+            let mut buffer = [0; 1024];
+            while let (Ok(()), Ok(count @ 1..)) = (&result, source.read(&mut buffer)) {
+                result = type_in(&buffer[..count]);
             }
-            // ^D ends a line that was begun, and on an empty line the input.
-            let end: &[u8] = if last == b'\n' { b"\x04" } else { b"\x04\x04" };
-            let _ = input.write_all(end).and_then(|()| input.flush());
-            // Kept open: QEMU takes an end of its input for a broken terminal.
-            loop {
-                std::thread::park();
+            // ^D is the end of the input for whoever reads next; so again for the next one.
+            while result.is_ok() {
+                result = type_in(b"\x04");
+                std::thread::sleep(END_OF_INPUT_INTERVAL);
             }
         });
-        Ok(())
     }
 
     /// Waits for the machine to power off, or for the end of its time.

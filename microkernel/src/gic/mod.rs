@@ -5,6 +5,7 @@
 //! again when the driver acknowledges it.
 
 mod v2;
+mod v3;
 
 use ipc_proto::abi::word::Trigger;
 
@@ -25,6 +26,8 @@ impl Pending {
 pub(crate) enum Controller {
     /// GICv2.
     V2(v2::Gic),
+    /// GICv3 or later.
+    V3(v3::Gic),
 }
 
 impl Controller {
@@ -38,46 +41,75 @@ impl Controller {
         Controller::V2(unsafe { v2::Gic::new(distributor, cpu_interface) })
     }
 
+    /// Takes over a GICv3: every line disabled, directed to this core; `None` if none of its
+    /// redistributors, `bytes` bytes of them, is this core's.
+    ///
+    /// # Safety
+    ///
+    /// Its distributor and redistributors are mapped there for good, and nothing else uses them.
+    pub(crate) unsafe fn v3(
+        distributor: u64,
+        redistributors: u64,
+        bytes: u64,
+    ) -> Option<Controller> {
+        // SAFETY: the caller's.
+        unsafe { v3::Gic::new(distributor, redistributors, bytes) }.map(Controller::V3)
+    }
+
     /// Returns the number of lines; a line is below it.
     pub(crate) fn lines(&self) -> u32 {
-        let Controller::V2(gic) = self;
-        gic.lines()
+        match self {
+            Controller::V2(gic) => gic.lines(),
+            Controller::V3(gic) => gic.lines(),
+        }
     }
 
     /// Lets a line interrupt.
     pub(crate) fn enable(&self, line: u32) {
-        let Controller::V2(gic) = self;
-        gic.enable(line);
+        match self {
+            Controller::V2(gic) => gic.enable(line),
+            Controller::V3(gic) => gic.enable(line),
+        }
     }
 
     /// Keeps a line from interrupting.
     pub(crate) fn disable(&self, line: u32) {
-        let Controller::V2(gic) = self;
-        gic.disable(line);
+        match self {
+            Controller::V2(gic) => gic.disable(line),
+            Controller::V3(gic) => gic.disable(line),
+        }
     }
 
     /// Says how a line signals. The line is disabled.
     pub(crate) fn configure(&self, line: u32, trigger: Trigger) {
-        let Controller::V2(gic) = self;
-        gic.configure(line, trigger);
+        match self {
+            Controller::V2(gic) => gic.configure(line, trigger),
+            Controller::V3(gic) => gic.configure(line, trigger),
+        }
     }
 
     /// Takes the most urgent interrupt that waits for this core.
     pub(crate) fn acknowledge(&self) -> Option<Pending> {
-        let Controller::V2(gic) = self;
-        gic.acknowledge()
+        match self {
+            Controller::V2(gic) => gic.acknowledge(),
+            Controller::V3(gic) => gic.acknowledge(),
+        }
     }
 
     /// Ends an interrupt: the next one may come.
     pub(crate) fn end(&self, pending: Pending) {
-        let Controller::V2(gic) = self;
-        gic.end(pending);
+        match self {
+            Controller::V2(gic) => gic.end(pending),
+            Controller::V3(gic) => gic.end(pending),
+        }
     }
 
     #[expect(dead_code, reason = "one core runs; it wakes the others when more do")]
     /// Sends the software-generated interrupt `line` (0–15) to the cores in the bit set.
     pub(crate) fn send(&self, line: u32, cores: u8) {
-        let Controller::V2(gic) = self;
-        gic.send(line, cores);
+        match self {
+            Controller::V2(gic) => gic.send(line, cores),
+            Controller::V3(gic) => gic.send(line, cores),
+        }
     }
 }

@@ -7,9 +7,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use elf::abi::{
-    EM_AARCH64, ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD, PT_PHDR,
-};
+use elf::abi::{EM_AARCH64, ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, PT_INTERP, PT_LOAD, PT_PHDR};
 use elf::endian::LittleEndian;
 use elf::file::{Class, FileHeader};
 use elf::parse::ParseAt;
@@ -312,9 +310,7 @@ fn interpreter(
 fn loaded_at(plan: &Plan, offset: u64) -> u64 {
     plan.segments
         .iter()
-        .find(|segment| {
-            offset >= segment.offset && offset - segment.offset < segment.file_bytes
-        })
+        .find(|segment| offset >= segment.offset && offset - segment.offset < segment.file_bytes)
         .map_or(0, |segment| segment.address + (offset - segment.offset))
 }
 

@@ -124,7 +124,7 @@ impl Futexes {
 /// # Errors
 /// `EINVAL` if it is not aligned, `EFAULT` if it is not there.
 pub fn key_of(task: &Task, address: u64, is_private: bool) -> Result<Key, Errno> {
-    if address % 4 != 0 {
+    if !address.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     let space = task.process.space().ok_or(Errno::EFAULT)?;
@@ -150,7 +150,8 @@ pub fn wait(
     deadline: Option<Deadline>,
 ) -> Result<bool, Errno> {
     let parker = ctx.task.parker();
-    let waiter = Arc::new(Waiter { parker: parker.clone(), bits, is_woken: AtomicBool::new(false) });
+    let waiter =
+        Arc::new(Waiter { parker: parker.clone(), bits, is_woken: AtomicBool::new(false) });
     let futexes = &ctx.task.process.system.futexes;
     futexes.add(key, &waiter);
     let outcome = match ctx.memory.read_u32(address) {
@@ -162,11 +163,7 @@ pub fn wait(
     if waiter.is_woken.load(Ordering::Acquire) { Ok(true) } else { outcome }
 }
 
-fn sleep(
-    task: &Task,
-    waiter: &Waiter,
-    deadline: Option<Deadline>,
-) -> Result<bool, Errno> {
+fn sleep(task: &Task, waiter: &Waiter, deadline: Option<Deadline>) -> Result<bool, Errno> {
     loop {
         if waiter.is_woken.load(Ordering::Acquire) {
             return Ok(true);

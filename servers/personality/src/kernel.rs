@@ -78,7 +78,12 @@ impl Machine for Native {
     fn make_space(&self) -> Result<Box<dyn Translation>, NoMemory> {
         let kit = self.spaces.take(&self.resources)?;
         let pool = self.resources.pool.clone();
-        Ok(Box::new(space::NativeSpace::new(kit, self.resources.untyped, pool, self.spaces.clone())))
+        Ok(Box::new(space::NativeSpace::new(
+            kit,
+            self.resources.untyped,
+            pool,
+            self.spaces.clone(),
+        )))
     }
 
     fn make_carrier(&self) -> Result<Arc<dyn Carrier>, NoMemory> {
@@ -104,7 +109,10 @@ impl Machine for Native {
     fn finish(&self, status: i32) {
         let root = supervisor::Client(Endpoint::new(self.resources.supervisor));
         if root.exit(status).is_err() {
-            libosv::log::write(libosv::log::Level::Error, format_args!("root did not end the system"));
+            libosv::log::write(
+                libosv::log::Level::Error,
+                format_args!("root did not end the system"),
+            );
         }
     }
 }

@@ -42,8 +42,8 @@ pub mod guest_memory;
 pub mod kernel;
 pub mod machine;
 pub mod mm;
-pub mod random;
 pub mod process_source;
+pub mod random;
 #[expect(unsafe_code, reason = "root says in the start info what is mapped where")]
 pub mod regions;
 pub mod run;

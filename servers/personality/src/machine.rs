@@ -97,8 +97,8 @@ pub trait Machine: Send + Sync {
     /// # Errors
     /// No memory for one.
     fn make_carrier(&self) -> Result<Arc<dyn Carrier>, NoMemory>;
-    /// Makes the service thread look at the timers again.
-    fn wake_service(&self);
+    /// Makes the service thread look at the timers again. A machine without one need not.
+    fn wake_service(&self) {}
     /// Lets other threads run.
     fn yield_now(&self);
     /// Writes a log line.

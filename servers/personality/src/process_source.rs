@@ -134,9 +134,7 @@ impl ProcessSource for Processes {
         let mut lines = Vec::new();
         process.space()?.visit_areas(|range, vma| {
             let (offset, identity, name) = match &vma.backing {
-                Backing::File(file, offset) => {
-                    (*offset, file.vnode.identity(), file.path.clone())
-                }
+                Backing::File(file, offset) => (*offset, file.vnode.identity(), file.path.clone()),
                 Backing::Object(..) if vma.label.is_empty() => {
                     (0, (0, 0), b"/dev/zero (deleted)".to_vec())
                 }
@@ -169,14 +167,15 @@ impl ProcessSource for Processes {
 
     fn executable(&self, pid: u32) -> Option<Located> {
         let (_, process) = self.find(pid)?;
-        let file = process.program.lock().file.clone();
-        file
+
+        process.program.lock().file.clone()
     }
 
     fn system(&self) -> SystemInfo {
         let Some(system) = Processes::system(self) else { return SystemInfo::default() };
         let processes = system.processes();
-        let threads = processes.iter().map(|process| system.tasks_of(process.pid).len() as u32).sum();
+        let threads =
+            processes.iter().map(|process| system.tasks_of(process.pid).len() as u32).sum();
         let host_name = system.host_name.lock().clone();
         SystemInfo {
             uptime_ns: system.monotonic(),
@@ -186,7 +185,7 @@ impl ProcessSource for Processes {
             free_pages: system.frames.free(),
             cpus: system.hardware.cores,
             running: 1,
-            threads: threads,
+            threads,
             last_pid: system.with_tree(|tree| tree.last_pid()),
             forks: system.with_tree(|tree| tree.forks()),
             midr: 0,

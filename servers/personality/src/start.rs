@@ -148,16 +148,12 @@ fn assemble(
     let devices = Arc::new(Devices::new(environment.clone(), tty.clone()));
     let means = Means { frames: frames.clone(), environment, devices };
     let processes = Arc::new(Processes::new(start.arguments));
-    let cores = u32::from(start.platform.cores);
+    let cores = start.platform.cores;
     let (vfs, damaged) =
         Vfs::new(means, &archives(start), processes.clone(), sysfs::Machine { cpus: cores })
             .map_err(|errno| StartError::File("/".into(), errno))?;
     damaged.iter().for_each(|error| libosv::warn!("a boot archive: {error:?}"));
-    let hardware = Hardware {
-        hwcap: start.platform.hwcap,
-        hwcap2: start.platform.hwcap2,
-        cores,
-    };
+    let hardware = Hardware { hwcap: start.platform.hwcap, hwcap2: start.platform.hwcap2, cores };
     let parts = Parts { machine, frames, clock, random, hardware, vfs, tty: Some(tty) };
     let system = Arc::new(System::new(parts));
     processes.connect(&system);

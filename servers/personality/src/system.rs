@@ -16,8 +16,8 @@ use crate::time::Clock;
 use crate::timer::{Due, Timers};
 use crate::vdso::Vdso;
 use crate::vfs::tree::Vfs;
-use crate::wait::Deadline;
 use crate::vfs::tty::Tty;
+use crate::wait::Deadline;
 use linux_raw_sys::general as linux;
 
 /// What the machine can do, as programs are told.

@@ -118,9 +118,7 @@ impl Timers {
 
     /// Removes the timers of a process; with `keep_real` all but that of `setitimer`.
     pub fn delete_all(&self, pid: u32, keep_real: bool) {
-        self.timers
-            .lock()
-            .retain(|id, _| id.pid != pid || keep_real && id.number == TimerId::REAL);
+        self.timers.lock().retain(|id, _| id.pid != pid || keep_real && id.number == TimerId::REAL);
     }
 
     /// Takes what is due at `now`; gives the signals, and when to look again.

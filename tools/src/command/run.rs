@@ -139,7 +139,7 @@ impl Run {
     /// Runs with the console on standard input and output.
     fn run_plain(&self, machine: &qemu::Machine) -> Result<u8> {
         let mut session = Session::start(machine, Echo::Live, self.machine.limit())?;
-        session.feed(std::io::stdin())?;
+        session.feed(std::io::stdin());
         let outcome = session.finish()?;
         if outcome.status == TIMED_OUT
             && let Some(seconds) = self.machine.timeout

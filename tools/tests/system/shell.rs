@@ -86,15 +86,19 @@ on_both! {
         person.types("echo wronX\x7fg | tr wg WG\n");
         person.sees("WronG");
         person.sees("# ");
-        // ^C ends what runs in the foreground, not the shell.
-        person.types("sleep 1000\n");
-        person.sees("sleep 1000");
+        // ^C ends what runs in the foreground, not the shell. Only then, not as it is typed, does
+        // the text appear in one piece.
+        person.types("echo read''y; sleep 1000\n");
+        person.sees("ready\n");
         person.types("\x03");
         person.sees("# ");
-        person.types("cat\nechoed\n");
+        // Once as it is typed, once by the program.
+        person.types("echo read''y; cat\n");
+        person.sees("ready\n");
+        person.types("echoed\n");
         person.sees("echoed");
         person.sees("echoed");
-        // ^D ends the input of cat, and then the shell's.
+        // ^D ends the input of cat.
         person.types("\x04");
         person.sees("# ");
         person.types("exit 9\n");

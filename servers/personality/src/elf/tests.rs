@@ -72,8 +72,7 @@ fn a_static_program_gives_its_segments() {
 
 #[test]
 fn an_interpreter_is_named() {
-    let interp =
-        Header { kind: PT_INTERP, offset: 0x1000, file_bytes: 9, memory_bytes: 9, ..CODE };
+    let interp = Header { kind: PT_INTERP, offset: 0x1000, file_bytes: 9, memory_bytes: 9, ..CODE };
     let mut bytes = file(ET_DYN, &[interp, Header { address: 0, ..CODE }]);
     bytes[0x1000..0x1009].copy_from_slice(b"/lib/ld.\0");
     let plan = plan(&bytes[..]).expect("a good file");

@@ -15,9 +15,7 @@ impl FakeFrames {
     /// Makes a store of `total` frames.
     #[must_use]
     pub fn new(total: usize) -> FakeFrames {
-        FakeFrames {
-            frames: Mutex::new((0..total).map(|_| (0, Box::new([0xa5; PAGE]))).collect()),
-        }
+        FakeFrames { frames: Mutex::new((0..total).map(|_| (0, Box::new([0xa5; PAGE]))).collect()) }
     }
 }
 

@@ -14,7 +14,13 @@ pub struct CarrierMemory<'a>(pub &'a Arc<Task>);
 impl CarrierMemory<'_> {
     /// Mends a fault of a copy; gives the offset from which the copy goes on.
     #[cold]
-    fn mend(&self, start: u64, bytes: usize, fault: CopyFault, kind: FaultKind) -> Result<usize, Errno> {
+    fn mend(
+        &self,
+        start: u64,
+        bytes: usize,
+        fault: CopyFault,
+        kind: FaultKind,
+    ) -> Result<usize, Errno> {
         if !guest_copy::is_guest_range(start, bytes) {
             return Err(Errno::EFAULT);
         }
@@ -28,7 +34,8 @@ impl CarrierMemory<'_> {
 impl GuestMemory for CarrierMemory<'_> {
     fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Errno> {
         let mut from = 0;
-        while let Err(fault) = guest_copy::read(address.wrapping_add(from as u64), &mut into[from..])
+        while let Err(fault) =
+            guest_copy::read(address.wrapping_add(from as u64), &mut into[from..])
         {
             let (at, bytes) = (address.wrapping_add(from as u64), into.len() - from);
             from += self.mend(at, bytes, fault, FaultKind::Read)?;

@@ -71,11 +71,7 @@ impl Spaces {
         untyped::make_sized::<kind::Untyped>(untyped, RANGE_BYTES).map_err(|_| NoMemory)
     }
 
-    fn make_kit(
-        &self,
-        resources: &Resources,
-        range: Cap<kind::Untyped>,
-    ) -> Result<Kit, NoMemory> {
+    fn make_kit(&self, resources: &Resources, range: Cap<kind::Untyped>) -> Result<Kit, NoMemory> {
         let vspace = untyped::make::<kind::VSpace>(range).map_err(|_| NoMemory)?;
         let mut kit = Kit { vspace, ranges: alloc::vec![range], tables: Vec::new() };
         let result = kit.set_up(resources);

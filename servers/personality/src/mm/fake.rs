@@ -33,7 +33,7 @@ impl Tables {
     }
 
     /// Returns the number of pages mapped.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.lock().len()
     }
 }
@@ -42,8 +42,7 @@ impl FakeTranslation {
     /// Makes empty tables named `id`.
     pub fn new(id: u64) -> (FakeTranslation, Tables) {
         let tables = Arc::new(Mutex::new(BTreeMap::new()));
-        let fake =
-            FakeTranslation { id, tables: tables.clone(), budget: AtomicU64::new(u64::MAX) };
+        let fake = FakeTranslation { id, tables: tables.clone(), budget: AtomicU64::new(u64::MAX) };
         (fake, Tables(tables))
     }
 
@@ -55,7 +54,10 @@ impl FakeTranslation {
 
 impl Translation for FakeTranslation {
     fn map(&self, at: u64, pages: u64, source: Source, access: Rights) -> Result<(), NoMemory> {
-        assert!(at % PAGE == 0 && source.offset % PAGE == 0, "maps are page-aligned");
+        assert!(
+            at.is_multiple_of(PAGE) && source.offset.is_multiple_of(PAGE),
+            "maps are page-aligned"
+        );
         let budget = self.budget.load(Ordering::Relaxed);
         if budget == 0 {
             return Err(NoMemory);

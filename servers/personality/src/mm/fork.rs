@@ -90,8 +90,7 @@ impl AddressSpace {
                 batch.push(ListEntry { address, source, access });
             }
             if is_writable && !is_shared {
-                taken =
-                    Some(taken.as_ref().map_or(address, |taken| taken.start)..address + PAGE);
+                taken = Some(taken.as_ref().map_or(address, |taken| taken.start)..address + PAGE);
             }
             entry
         });

@@ -12,6 +12,8 @@
 //! | [`object`] | shared anonymous memory |
 
 pub mod area;
+#[cfg(test)]
+pub mod fake;
 pub mod fault;
 mod fork;
 pub mod layout;
@@ -19,7 +21,7 @@ pub mod object;
 pub mod pages;
 pub mod space;
 #[cfg(test)]
-pub mod fake;
+mod tests;
 pub mod vma;
 
 pub use fault::{FaultError, FaultKind};

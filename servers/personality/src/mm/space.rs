@@ -156,7 +156,7 @@ impl AddressSpace {
     /// # Errors
     /// `EINVAL`; `ENOMEM` if part of it is not mapped; `EACCES` if a file does not permit it.
     pub fn protect(&self, address: u64, bytes: u64, access: Rights) -> Result<(), Errno> {
-        if address % PAGE != 0 {
+        if !address.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         if bytes == 0 {
@@ -258,11 +258,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// As [`AddressSpace::fault`].
-    pub fn shared_frame(
-        &self,
-        address: u64,
-        kind: FaultKind,
-    ) -> Result<Option<Frame>, FaultError> {
+    pub fn shared_frame(&self, address: u64, kind: FaultKind) -> Result<Option<Frame>, FaultError> {
         let look = || -> Result<(bool, Entry), FaultError> {
             let state = self.lock();
             let (_, vma) = state.areas.find(address).ok_or(FaultError::NotMapped)?;
@@ -421,7 +417,7 @@ impl Vma {
 /// Checks the range of a fixed mapping.
 fn fixed_range(address: u64, bytes: u64) -> Result<Range<u64>, Errno> {
     let end = address.checked_add(bytes).filter(|&end| end <= HIGHEST).ok_or(Errno::ENOMEM)?;
-    if address % PAGE != 0 {
+    if !address.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     if address < LOWEST {
@@ -434,7 +430,7 @@ fn fixed_range(address: u64, bytes: u64) -> Result<Range<u64>, Errno> {
 fn page_range(address: u64, bytes: u64) -> Result<Range<u64>, Errno> {
     let bytes = page_ceil(bytes).ok_or(Errno::EINVAL)?;
     let end = address.checked_add(bytes).ok_or(Errno::EINVAL)?;
-    if address % PAGE != 0 || bytes == 0 || end > HIGHEST {
+    if !address.is_multiple_of(PAGE) || bytes == 0 || end > HIGHEST {
         return Err(Errno::EINVAL);
     }
     Ok(address..end)

@@ -261,10 +261,10 @@ mod tests {
             }
             Action::Paint(start, length, color) => {
                 map.update(clip(start, length), |payload| payload.0 = color);
-                for cell in &mut model[start as usize..(start + length).min(SIZE) as usize] {
-                    if let Some(cell) = cell {
-                        cell.0 = color;
-                    }
+                for cell in
+                    model[start as usize..(start + length).min(SIZE) as usize].iter_mut().flatten()
+                {
+                    cell.0 = color;
                 }
             }
         }
@@ -283,9 +283,9 @@ mod tests {
             assert!(!joined, "vma.merged");
         }
         for bytes in [1, 3, 9] {
-            let naive = (0..=SIZE - bytes).rev().find(|&start| {
-                (start..start + bytes).all(|at| model[at as usize].is_none())
-            });
+            let naive = (0..=SIZE - bytes)
+                .rev()
+                .find(|&start| (start..start + bytes).all(|at| model[at as usize].is_none()));
             assert_eq!(map.find_gap(0..SIZE, bytes), naive, "gap of {bytes}");
         }
     }

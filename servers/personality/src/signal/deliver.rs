@@ -176,4 +176,3 @@ pub fn sigreturn(ctx: &mut Ctx<'_>) -> Result<u64, Errno> {
 pub fn fault_signal(ctx: &mut Ctx<'_>, info: SigInfo) {
     send::force(ctx.task, info);
 }
-

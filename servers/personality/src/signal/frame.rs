@@ -71,8 +71,7 @@ pub fn push(
 ) -> Result<(), Errno> {
     use linux_raw_sys::general as linux;
     let Delivery { info, action, stack, .. } = delivery;
-    let on_alternate =
-        action.has(linux::SA_ONSTACK) && stack.bytes > 0 && !stack.holds(record.sp);
+    let on_alternate = action.has(linux::SA_ONSTACK) && stack.bytes > 0 && !stack.holds(record.sp);
     let top = if on_alternate { stack.base + stack.bytes } else { record.sp };
     let link = (top & !15).checked_sub(16).ok_or(Errno::EFAULT)?;
     let frame = link.checked_sub(BYTES as u64).ok_or(Errno::EFAULT)? & !15;
@@ -131,7 +130,7 @@ pub fn pop(
     record: &mut GuestRecord,
     memory: &dyn GuestMemory,
 ) -> Result<(SigSet, AltStack), Errno> {
-    if record.sp % 16 != 0 {
+    if !record.sp.is_multiple_of(16) {
         return Err(Errno::EFAULT);
     }
     let mut bytes = [0; WRITTEN];

@@ -19,7 +19,13 @@ pub fn fatal(ctx: &Ctx<'_>, info: &SigInfo) {
     }
     let mut line = String::new();
     let name = ctx.task.name.lock().clone();
-    let _ = write!(line, "{name}[{}]: {} at pc {:#x}", process.pid, info.signal.name(), ctx.registers.pc);
+    let _ = write!(
+        line,
+        "{name}[{}]: {} at pc {:#x}",
+        process.pid,
+        info.signal.name(),
+        ctx.registers.pc
+    );
     if let Origin::Fault { address } = info.origin {
         let _ = write!(line, ", address {address:#x}");
     }
@@ -38,7 +44,7 @@ pub fn fatal(ctx: &Ctx<'_>, info: &SigInfo) {
 fn backtrace(ctx: &Ctx<'_>, mut visit: impl FnMut(u64)) {
     let mut frame = ctx.registers.x[29];
     for _ in 0..FRAMES {
-        if frame == 0 || frame % 8 != 0 {
+        if frame == 0 || !frame.is_multiple_of(8) {
             return;
         }
         let (Ok(next), Ok(back)) = (ctx.memory.read_u64(frame), ctx.memory.read_u64(frame + 8))

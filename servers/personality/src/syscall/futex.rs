@@ -70,13 +70,7 @@ fn read_deadline(
     }))
 }
 
-fn wake(
-    ctx: &Ctx<'_>,
-    word: u64,
-    is_private: bool,
-    count: u32,
-    bits: u32,
-) -> Result<u64, Errno> {
+fn wake(ctx: &Ctx<'_>, word: u64, is_private: bool, count: u32, bits: u32) -> Result<u64, Errno> {
     if bits == 0 {
         return Err(Errno::EINVAL);
     }
@@ -104,7 +98,6 @@ fn requeue(
     {
         return Err(Errno::EAGAIN);
     }
-    let (woken, moved) =
-        ctx.system().futexes.requeue(from, to, wake as usize, move_on as usize);
+    let (woken, moved) = ctx.system().futexes.requeue(from, to, wake as usize, move_on as usize);
     Ok(if expected.is_some() { woken + moved } else { woken } as u64)
 }

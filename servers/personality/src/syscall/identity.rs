@@ -155,9 +155,8 @@ pub(super) fn setgroups(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno>
         return Err(Errno::EPERM);
     }
     let bytes = ctx.memory.read_bytes(args[1], count * 4)?;
-    let groups = bytes.chunks_exact(4).map(|word| {
-        u32::from_le_bytes([word[0], word[1], word[2], word[3]])
-    });
+    let groups =
+        bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
     ctx.process().credentials.lock().groups = groups.collect();
     Ok(0)
 }

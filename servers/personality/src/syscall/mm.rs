@@ -219,7 +219,7 @@ pub(super) fn mlockall(_: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> {
 }
 
 fn covered(ctx: &Ctx<'_>, address: u64, length: u64) -> Result<u64, Errno> {
-    if address % PAGE != 0 {
+    if !address.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     if length > 0 && !space(ctx)?.is_covered(address, length) {

@@ -179,7 +179,8 @@ pub(super) fn waitid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     };
     let found = wait::wait(ctx, which, wanted, options & linux::WNOHANG == 0)?;
     if usage != 0 {
-        let ticks = found.as_ref().map_or(0, |(child, _)| child.cpu_ticks() + children_ticks(child));
+        let ticks =
+            found.as_ref().map_or(0, |(child, _)| child.cpu_ticks() + children_ticks(child));
         write_usage(ctx, usage, ticks)?;
     }
     if info != 0 {
@@ -295,7 +296,9 @@ pub(super) fn prctl(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
         pr::PR_SET_NAME => {
             let mut bytes = [0; 16];
             let string = ctx.memory.read_c_string(args[1], 16).or_else(|error| match error {
-                Errno::ENAMETOOLONG => ctx.memory.read(args[1], &mut bytes).map(|()| bytes.to_vec()),
+                Errno::ENAMETOOLONG => {
+                    ctx.memory.read(args[1], &mut bytes).map(|()| bytes.to_vec())
+                }
                 other => Err(other),
             })?;
             let name = String::from_utf8_lossy(&string[..string.len().min(15)]).into_owned();
@@ -395,7 +398,7 @@ pub(super) fn sched_yield(ctx: &mut Ctx<'_>, _: [u64; 6]) -> Result<u64, Errno> 
 /// `sched_getaffinity(pid, size, mask)`.
 pub(super) fn sched_getaffinity(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let cores = ctx.system().hardware.cores.clamp(1, 64);
-    if args[1] < 8 || args[1] % 8 != 0 {
+    if args[1] < 8 || !args[1].is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
     ctx.memory.write_u64(args[2], u64::MAX >> (64 - cores))?;

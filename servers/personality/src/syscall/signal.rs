@@ -157,9 +157,7 @@ pub fn sigaltstack(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
         let stack = match mode {
             linux::SS_DISABLE => AltStack::NONE,
             0 | linux::SS_ONSTACK if bytes < frame::MIN_STACK => return Err(Errno::ENOMEM),
-            0 | linux::SS_ONSTACK => {
-                AltStack { base, bytes, flags: flags & linux::SS_AUTODISARM }
-            }
+            0 | linux::SS_ONSTACK => AltStack { base, bytes, flags: flags & linux::SS_AUTODISARM },
             _ => return Err(Errno::EINVAL),
         };
         ctx.task.signals.lock().stack = stack;

@@ -10,8 +10,8 @@ use linux_raw_sys::general as linux;
 
 use super::Support::{Full, Partial, Refuses};
 use super::{
-    Ctx, Handler, Row, attributes, dir, fd, file, futex, identity, lock, mm, names, path, pipe, poll,
-    process, signal, stat, system, time, timer,
+    Ctx, Handler, Row, attributes, dir, fd, file, futex, identity, lock, mm, names, path, pipe,
+    poll, process, signal, stat, system, time, timer,
 };
 use crate::errno::Errno;
 

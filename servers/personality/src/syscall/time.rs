@@ -162,9 +162,8 @@ fn sleep(
         now.saturating_add(wanted)
     };
     let deadline = ctx.system().clock.deadline(end);
-    let result = ctx.wait_on(&[], Some(deadline), |ctx| {
-        Ok((ctx.system().monotonic() >= end).then_some(()))
-    });
+    let result =
+        ctx.wait_on(&[], Some(deadline), |ctx| Ok((ctx.system().monotonic() >= end).then_some(())));
     if let Err(error) = result {
         ctx.task.sleep_until.store(end, Ordering::Relaxed);
         if !is_absolute && remaining != 0 {

@@ -38,8 +38,7 @@ impl Process {
     /// Returns the counter ticks used by all its threads.
     #[must_use]
     pub fn cpu_ticks(&self) -> u64 {
-        let living: u64 =
-            self.system.tasks_of(self.pid).iter().map(|task| task.cpu_ticks()).sum();
+        let living: u64 = self.system.tasks_of(self.pid).iter().map(|task| task.cpu_ticks()).sum();
         living + self.ended.threads.load(Ordering::Relaxed)
     }
 }

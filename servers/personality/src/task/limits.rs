@@ -24,7 +24,8 @@ pub struct Limits([Limit; RESOURCES]);
 impl Default for Limits {
     fn default() -> Limits {
         let mut limits = Limits([Limit { soft: INFINITY, hard: INFINITY }; RESOURCES]);
-        let mut set = |resource: u32, soft, hard| limits.0[resource as usize] = Limit { soft, hard };
+        let mut set =
+            |resource: u32, soft, hard| limits.0[resource as usize] = Limit { soft, hard };
         set(linux::RLIMIT_STACK, 8 << 20, INFINITY);
         set(linux::RLIMIT_CORE, 0, INFINITY);
         set(linux::RLIMIT_NOFILE, 1024, 1 << 20);

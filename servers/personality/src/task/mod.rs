@@ -25,6 +25,8 @@ pub mod credentials;
 pub mod exec;
 pub mod exit;
 pub mod limits;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 pub mod wait;
 

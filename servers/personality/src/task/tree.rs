@@ -311,8 +311,12 @@ impl Tree {
         which: Which,
         wanted: Wanted,
     ) -> Result<Option<(Arc<Process>, Event)>, NoChild> {
-        let matching: Vec<u32> =
-            self.children_of(parent).iter().copied().filter(|&pid| self.matches(pid, which)).collect();
+        let matching: Vec<u32> = self
+            .children_of(parent)
+            .iter()
+            .copied()
+            .filter(|&pid| self.matches(pid, which))
+            .collect();
         if matching.is_empty() {
             return Err(NoChild);
         }

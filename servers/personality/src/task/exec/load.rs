@@ -137,9 +137,7 @@ fn map_vdso(ctx: &Ctx<'_>, space: &AddressSpace) -> Result<u64, ExecError> {
         .map(0, Vdso::BYTES, Placement::Anywhere, area(Rights::READ, "[vvar]", 0))
         .map_err(|_| ExecError::NoMemory)?;
     let code = area(Rights::READ.union(Rights::EXECUTE), "[vdso]", PAGE);
-    space
-        .map(data + PAGE, PAGE, Placement::Replace, code)
-        .map_err(|_| ExecError::NoMemory)?;
+    space.map(data + PAGE, PAGE, Placement::Replace, code).map_err(|_| ExecError::NoMemory)?;
     ctx.process().vdso.store(data + PAGE, Ordering::Relaxed);
     Ok(data + PAGE)
 }
@@ -171,9 +169,7 @@ fn build_stack(
     let image = image.ok_or(ExecError::TooLong)?;
     let bottom = page_floor(image.sp).saturating_sub(FIRST_STACK);
     let stack = Vma { grows_down: true, ..Vma::anonymous(READ_WRITE, "[stack]") };
-    space
-        .map(bottom, top - bottom, Placement::Replace, stack)
-        .map_err(|_| ExecError::NoMemory)?;
+    space.map(bottom, top - bottom, Placement::Replace, stack).map_err(|_| ExecError::NoMemory)?;
     ctx.memory.write(image.sp, &image.bytes).map_err(|_| ExecError::NoMemory)?;
     Ok(image.sp)
 }

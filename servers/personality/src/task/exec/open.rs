@@ -116,11 +116,7 @@ fn parse_script(bytes: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     (!interpreter.is_empty()).then(|| (interpreter.to_vec(), argument))
 }
 
-fn read_headers(
-    ctx: &Ctx<'_>,
-    file: Located,
-    request: Request,
-) -> Result<Executable, ExecError> {
+fn read_headers(ctx: &Ctx<'_>, file: Located, request: Request) -> Result<Executable, ExecError> {
     let image = VnodeImage(&file.place.vnode);
     let plan = elf::plan(&image).map_err(ExecError::Elf)?;
     let interpreter = match plan.interpreter {
