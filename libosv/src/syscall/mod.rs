@@ -167,6 +167,11 @@ pub fn signal(notification: Cap<kind::Notification>) -> Result<(), Rejection> {
     blocking(ipc::SIGNAL, notification.slot().to_word(), 0).map(|_| ())
 }
 
+/// Faults by a breakpoint, and again whenever the thread is resumed.
+pub fn breakpoint() -> ! {
+    machine::brk()
+}
+
 /// Lets the next thread of the same priority run.
 #[inline]
 pub fn yield_now() {

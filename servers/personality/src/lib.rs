@@ -21,12 +21,13 @@
 //!
 //! A thread that holds a lock takes only locks further right:
 //!
-//! - `Tree` (processes) → `ProcessSignals` → `TaskSignals` → wait queues
-//! - `FdTable` → `OpenFile` → vnodes → wait queues
-//! - `AddressSpace` → vnodes (pages) → frames
-//! - futex buckets → wait queues
+//! - `ProcessSignals` → `TaskSignals`
+//! - `FdTable` → the offset of an `OpenFile` → what vnodes hold
+//! - `AddressSpace` → what vnodes hold for their pages → frames, the kit of a VSpace
 //!
-//! No lock is held while guest memory is copied, since a copy may fault and take `AddressSpace`.
+//! Taken alone, or last: the process tree, futexes, timers, wait queues, credentials, limits, names.
+//! Guest memory is copied with no lock held but those that `vfs` names: a copy may fault, and so
+//! take `AddressSpace`.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 

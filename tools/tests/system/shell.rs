@@ -86,10 +86,10 @@ on_both! {
         person.types("echo wronX\x7fg | tr wg WG\n");
         person.sees("WronG");
         person.sees("# ");
-        // ^C ends what runs in the foreground, not the shell. Only then, not as it is typed, does
-        // the text appear in one piece.
-        person.types("echo read''y; sleep 1000\n");
-        person.sees("ready\n");
+        // ^C ends what runs in the foreground, not the shell.
+        person.types("(while echo ro''und; do sleep 0.05; done)\n");
+        person.sees("round\n");
+        person.sees("round\n");
         person.types("\x03");
         person.sees("# ");
         // Once as it is typed, once by the program.
@@ -103,5 +103,17 @@ on_both! {
         person.sees("# ");
         person.types("exit 9\n");
         assert_eq!(person.session.finish().unwrap().status, 9);
+    }
+
+    fn an_interrupt_at_the_start_of_a_program_is_not_lost(system) {
+        if !has_shell() {
+            return;
+        }
+        let mut person = Person::at(system);
+        // Only what is printed, not what is typed, has the word in one piece.
+        person.types("echo read''y; sleep 1000\n");
+        person.sees("ready\n");
+        person.types("\x03");
+        person.sees("# ");
     }
 }

@@ -22,8 +22,9 @@ use crate::frames::pool::Pool;
 use crate::machine::{ListEntry, NoMemory, Source, Translation, attachment};
 use crate::sync::Mutex;
 
-/// Bytes of the untyped ranges that kits are made from.
-const RANGE_BYTES: u64 = 128 << 10;
+/// Bytes of the untyped ranges that kits are made from: the VSpace, and two supplies of tables,
+/// which is what a small program takes.
+const RANGE_BYTES: u64 = 80 << 10;
 /// Pages of tables supplied at a time.
 const TABLE_PAGES: u64 = 8;
 /// Supplies after which a kit is not kept: most of them served places no longer used.

@@ -23,6 +23,9 @@ use crate::frames::{Frame, Frames};
 use crate::machine::Translation;
 use crate::sync::Mutex;
 
+/// Most areas of an address space, so that no program uses up the memory that they are kept in.
+const MOST_AREAS: usize = 32768;
+
 /// How `mmap` treats the address it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -124,6 +127,9 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         let mut state = self.lock();
+        if state.areas.count() >= MOST_AREAS {
+            return Err(Errno::ENOMEM);
+        }
         let range = match placement {
             Placement::Anywhere => state.choose(address, bytes).ok_or(Errno::ENOMEM)?,
             Placement::Replace | Placement::IfFree => fixed_range(address, bytes)?,

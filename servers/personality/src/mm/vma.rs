@@ -155,6 +155,12 @@ impl<T: Payload> VmaMap<T> {
         (start >= within.start && self.is_free(&(start..top))).then_some(start)
     }
 
+    /// Returns the number of areas.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.areas.len()
+    }
+
     /// Takes everything out.
     pub fn clear(&mut self) {
         self.areas.clear();

@@ -229,16 +229,6 @@ impl Tree {
         }
     }
 
-    /// Gives a thread the id of its process (the thread that calls `execve` becomes the leader).
-    pub fn replace_task(&mut self, old: &Arc<Task>, new: &Arc<Task>) {
-        self.tasks.remove(&old.tid);
-        self.tasks.insert(new.tid, new.clone());
-        if let Some(member) = self.members.get_mut(&new.process.pid) {
-            member.tasks.retain(|task| !Arc::ptr_eq(task, old));
-            member.tasks.push(new.clone());
-        }
-    }
-
     /// Takes a thread out. `status` is the process' if it was the last and nobody else set one.
     pub fn remove_task(&mut self, task: &Arc<Task>, status: ExitStatus) -> Left {
         self.tasks.remove(&task.tid);
