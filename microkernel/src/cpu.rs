@@ -1,7 +1,7 @@
 //! Per-core set-up of system registers, and what the core can do.
 
 use aarch64_cpu::registers::{
-    CNTKCTL_EL1, CPACR_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1, ID_AA64MMFR1_EL1,
+    CNTKCTL_EL1, CPACR_EL1, ID_AA64DFR0_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1, ID_AA64MMFR1_EL1,
     ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, MDSCR_EL1, Readable, SCTLR_EL1, Writeable,
 };
 use core::arch::asm;
@@ -18,6 +18,11 @@ pub(crate) fn initialise() {
     CNTKCTL_EL1.write(CNTKCTL_EL1::EL0VCTEN::SET);
     // The debug communication channel is not EL0's.
     MDSCR_EL1.write(MDSCR_EL1::TDCC.val(1));
+    if !matches!(ID_AA64DFR0_EL1.get() >> 8 & 0xf, 0 | 0xf) {
+        // Nor are the event counters, which reset leaves open or not.
+        // SAFETY: the core has the register (PMUSERENR_EL0); it only takes rights from EL0.
+        unsafe { asm!("msr pmuserenr_el0, xzr", options(nomem, nostack)) };
+    }
     if ID_AA64MMFR1_EL1.read(ID_AA64MMFR1_EL1::PAN) != 0 {
         // An exception sets PAN, too.
         SCTLR_EL1.set(SCTLR_EL1.get() & !SPAN);

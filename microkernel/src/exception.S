@@ -173,13 +173,14 @@ guest_exit:
     cmp     x6, x7
     b.eq    1f
     msr     ttbr0_el1, x6
+    // Over x3, x5–x7: no address of the kernel's stays in a register.
 1:  mov     sp, x5
-    ldp     x1, x2, [sp, #REG_PC_PSTATE]
-    ldr     x4, [sp, #REG_TPIDR]
+    ldp     x6, x7, [sp, #REG_PC_PSTATE]
+    ldr     x3, [sp, #REG_TPIDR]
     ldp     x30, x5, [sp, #REG_LR_SP]
-    msr     elr_el1, x1
-    msr     spsr_el1, x2
-    msr     tpidr_el0, x4
+    msr     elr_el1, x6
+    msr     spsr_el1, x7
+    msr     tpidr_el0, x3
     msr     sp_el0, x5
     ldp     x28, x29, [sp, #224]
     ldp     x26, x27, [sp, #208]

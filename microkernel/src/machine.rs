@@ -156,6 +156,8 @@ impl Machine for Hardware {
 
     fn invalidate_space(&mut self, asid: u16) {
         invalidate_barrier();
+        // A switch away from the space must be done, or a walk ahead of time fills the TLB again.
+        barrier::isb(barrier::SY);
         // SAFETY: removes translations only.
         unsafe { asm!("tlbi aside1is, {}", in(reg) u64::from(asid) << 48, options(nostack)) };
         complete_invalidation();
@@ -206,6 +208,10 @@ impl Machine for Hardware {
         barrier::isb(barrier::SY);
         // SAFETY: [machine.record]
         unsafe { save_fp_registers(record) };
+        if !self.is_in_guest() {
+            // They may be another program's that the thread is not to see.
+            CPACR_EL1.write(CPACR_EL1::FPEN::TrapEl0);
+        }
     }
 
     fn load_fp(&mut self, record: usize) {

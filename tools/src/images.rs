@@ -33,7 +33,7 @@ pub fn ensure(profile: Profile, consent: Consent) -> Result<LoaderImage> {
 }
 
 fn make(toolchain: &Toolchain, profile: Profile) -> Result<LoaderImage> {
-    let manifest = read_manifest(&std::env::var("OSV_M").unwrap_or("default".into()))?;
+    let manifest = read_manifest("default")?;
     build::build(toolchain, profile, &build::groups(&manifest))?;
     let spinner = process::spinner("making the loader image");
     let bootfs = bootfs(&manifest, profile)?;
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_system_of_the_default_manifest_is_accepted() {
-        let manifest = read_manifest(&std::env::var("OSV_M").unwrap_or("default".into())).unwrap();
+        let manifest = read_manifest("default").unwrap();
         for file in manifest.files.iter().filter(|file| matches!(file.from, Source::System(_))) {
             assert!(entry(&file.from, &manifest, Profile::Fast).unwrap().is_some());
         }

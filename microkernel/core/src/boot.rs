@@ -195,23 +195,24 @@ impl<M: Machine> Kernel<M> {
                 derivation::insert_original(&mut self.store, slot, cap, rights);
             }
         }
-        let mut next = slots::FIRST_RANGE.0;
         let ram = plan.ram.iter().enumerate().map(|(index, &range)| {
             let skip = if index == home { carved } else { 0 };
             (PhysRange { base: range.base.offset(skip), bytes: range.bytes - skip }, false)
         });
-        for (range, is_device) in ram.chain(plan.devices.iter().map(|&range| (range, true))) {
+        let ranges = ram.chain(plan.devices.iter().map(|&range| (range, true)));
+        for ((range, is_device), next) in ranges.zip(slots::FIRST_RANGE.0..) {
             let slot = self.store.slot_behind(cspace, next as usize);
             let cap = if is_device {
                 memory(range, true)
             } else {
                 Cap::Untyped { base: range.base, pages: pages(range), used: 0 }
             };
-            derivation::insert_original(&mut self.store, slot, cap, Rights::ALL);
+            // An instruction fetched ahead could disturb a device.
+            let rights = if is_device { read.union(Rights::WRITE) } else { Rights::ALL };
+            derivation::insert_original(&mut self.store, slot, cap, rights);
             let PhysRange { base: PhysAddr(base), bytes } = range;
             let entry = Range { slot: next, base, bytes, is_device };
             info.memory.push(entry).map_err(|_| BootError::NoMemory)?;
-            next += 1;
         }
         info.first_free = slots::FIRST_RANGE.0 + MAX_RANGES as u32;
         let image = self.store.slot_behind(cspace, info.first_free as usize + 1);

@@ -413,6 +413,9 @@ impl<M: Machine> Syscalls for Call<'_, M> {
             let offset = self.kernel.store.read_user(buffer.offset(index * 16 + 8));
             let access = Rights((word & 7) as u8);
             let flags = MapFlags::new(word >> 3 & 63, access);
+            if word & 0xe00 != 0 {
+                return refused(MapListError::BadEntry);
+            }
             let plan = self
                 .kernel
                 .check_map(vspace, flags, offset, word & !0xfff, 1)
@@ -452,7 +455,8 @@ impl<M: Machine> Syscalls for Call<'_, M> {
         vspace: CPtr,
     ) -> Result<(), SyscallError<MakeWindowError>> {
         let vspace = self.vspace(vspace)?;
-        if !self.kernel.store.get(vspace).thread_space.root.is_null() {
+        let state = self.kernel.store.get(vspace);
+        if !state.thread_space.root.is_null() || !state.window.is_empty() {
             return refused(MakeWindowError::InUse);
         }
         self.kernel.make_window(vspace).or_else(|NoTables| refused(MakeWindowError::NoTables))
@@ -534,6 +538,9 @@ impl<M: Machine> Syscalls for Call<'_, M> {
         self.kernel.store.get_mut(thread).notification = Some(object);
         self.kernel.store.get_mut(object).bound = Some(thread);
         self.kernel.refresh_if_current(thread);
+        if self.kernel.store.get(object).bits != 0 {
+            self.kernel.interrupt_bound(thread, object);
+        }
         Ok(())
     }
 

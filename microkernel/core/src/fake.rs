@@ -2,6 +2,7 @@
 
 use crate::Kernel;
 use crate::boot::{PhysRange, RootPlan};
+use crate::invariants::space::Translations;
 use crate::machine::{Current, Machine};
 use crate::object::thread::Thread;
 use crate::store::{PhysAddr, Ref};
@@ -13,6 +14,28 @@ use std::vec::Vec;
 
 /// Physical address where the fake RAM begins.
 pub const RAM_BASE: u64 = 0x4000_0000;
+
+/// What is to leave the TLBs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalidation {
+    /// A page, under every identifier.
+    Page(u64),
+    /// All of an identifier.
+    Space(u16),
+    /// All.
+    All,
+}
+
+impl Invalidation {
+    /// Tells whether the translation of `bytes` bytes at `address` under `asid` leaves the TLBs.
+    fn covers(self, asid: u16, address: u64, bytes: u64) -> bool {
+        match self {
+            Invalidation::Page(page) => (address..address + bytes).contains(&page),
+            Invalidation::Space(space) => space == asid,
+            Invalidation::All => true,
+        }
+    }
+}
 
 /// What the kernel asked of the hardware.
 #[derive(Debug, Default)]
@@ -27,8 +50,8 @@ pub struct FakeMachine {
     pub timer: Option<u64>,
     /// Enabled lines.
     pub lines: BTreeSet<u32>,
-    /// Pages whose translations were invalidated, in order.
-    pub invalidated: Vec<u64>,
+    /// What left the TLBs since the last check.
+    pub invalidated: Vec<Invalidation>,
     /// Text written to the console.
     pub console: Vec<u8>,
     /// The status of a power-off.
@@ -38,10 +61,14 @@ pub struct FakeMachine {
 impl Machine for FakeMachine {
     fn publish_tables(&mut self) {}
     fn invalidate_page(&mut self, address: u64) {
-        self.invalidated.push(address);
+        self.invalidated.push(Invalidation::Page(address));
     }
-    fn invalidate_space(&mut self, _asid: u16) {}
-    fn invalidate_all(&mut self) {}
+    fn invalidate_space(&mut self, asid: u16) {
+        self.invalidated.push(Invalidation::Space(asid));
+    }
+    fn invalidate_all(&mut self) {
+        self.invalidated.push(Invalidation::All);
+    }
     fn set_current(&mut self, current: Current) {
         self.current = current;
     }
@@ -99,6 +126,8 @@ pub struct Fixture {
     /// The first thread.
     pub root: Ref<Thread>,
     arena: Vec<u64>,
+    /// What the TLBs may hold at worst.
+    cached: Translations,
 }
 
 impl Fixture {
@@ -135,7 +164,7 @@ impl Fixture {
             device_tree: None,
         };
         let root = kernel.create_root(&plan, &mut Self::info()).expect("root fits");
-        Fixture { kernel, root, arena }
+        Fixture { kernel, root, arena, cached: Translations::new() }
     }
 
     fn info() -> BootInfo<'static> {
@@ -158,6 +187,45 @@ impl Fixture {
     #[must_use]
     pub fn ram_bytes(&self) -> usize {
         self.arena.len() * 8
+    }
+
+    /// Checks the invariants of the kernel, and what it asked of the machine: no TLB keeps a
+    /// translation that is none any more, and what the machine refers to is there.
+    ///
+    /// # Panics
+    ///
+    /// With the name of what does not hold.
+    pub fn check(&mut self) {
+        let now = self.kernel.check_invariants(self.root);
+        let invalidated = core::mem::take(&mut self.kernel.machine.invalidated);
+        for (&(asid, address), &(leaf, bytes)) in &self.cached {
+            let is_same = now.get(&(asid, address)).is_some_and(|&(other, _)| other == leaf);
+            let has_left = || invalidated.iter().any(|one| one.covers(asid, address, bytes));
+            assert!(is_same || has_left(), "a TLB still maps {address:#x} of space {asid}");
+        }
+        self.cached = now;
+        self.check_current();
+    }
+
+    fn check_current(&self) {
+        if let Some(first) = self.kernel.first_deadline {
+            let deadline = self.kernel.store.get(first).deadline;
+            let timer = self.kernel.machine.timer;
+            assert!(timer.is_some_and(|timer| timer <= deadline), "the timer of a deadline");
+        }
+        let current = self.kernel.machine.current;
+        let Some(thread) = self.kernel.cpu().current else { return };
+        let state = self.kernel.store.get(thread);
+        assert_eq!(current.context, core::ptr::from_ref(&state.context).addr(), "the context");
+        assert_eq!(current.record, self.kernel.record_of(thread), "the record");
+        let bits = state.notification.map_or(0, |notification| {
+            core::ptr::from_ref(&self.kernel.store.get(notification).bits).addr()
+        });
+        assert_eq!(current.signals, bits, "the signals");
+        let roots = state.vspace.map_or((0, 0), |vspace| self.kernel.store.get(vspace).roots);
+        assert_eq!((current.thread_space, current.guest_space), roots, "the live space");
+        let owner = self.kernel.machine.fp_owner;
+        assert!(!current.in_guest || owner == current.record, "the FP/SIMD registers");
     }
 
     /// Issues a system call as the current thread; returns x8 and x0.

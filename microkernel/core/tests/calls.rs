@@ -38,7 +38,7 @@ impl Checked {
 
     fn call(&mut self, number: u64, arguments: &[u64]) -> (u64, u64) {
         let result = self.0.syscall(number, arguments);
-        self.0.kernel.check_invariants(self.0.root);
+        self.0.check();
         result
     }
 
@@ -67,7 +67,7 @@ impl Checked {
         }
         context.x[8] = number;
         self.0.kernel.exception(0x15 << 26, 0);
-        self.0.kernel.check_invariants(self.0.root);
+        self.0.check();
     }
 
     fn register(&self, index: usize) -> u64 {

@@ -53,7 +53,7 @@ const STACK_BYTES: u64 = 40 << 10;
 /// Most carriers, and so threads of programs.
 const MOST_CARRIERS: u64 = 1024;
 /// The part of the pool that stacks may take: one in so many.
-const STACK_SHARE: u64 = 12;
+const STACK_SHARE: u64 = 8;
 /// Priority of carriers; that of the personality in its system description.
 const PRIORITY: u8 = 100;
 /// Where programs without a slash in their name are looked for.

@@ -101,9 +101,9 @@ impl Machine {
             ..qemu::Machine::new(image.path.clone())
         };
         let mut options = vec![format!("--system={}", self.system)];
-        if machine.has_exit_status() {
-            options.push("--exit=semihosting".to_owned());
-        }
+        // Without semihosting the status is read from the last words, which need asking for.
+        let exit = if machine.has_exit_status() { "--exit=semihosting" } else { "--verbose" };
+        options.push(exit.to_owned());
         options.extend(program.options);
         let line = CommandLine { options, program: Vec::new() }.text();
         let rest = CommandLine { options: Vec::new(), program: program.program }.text();

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Where programs of the host are put in the guest.
 const HOST_FOLDER: &str = "/host";
+/// Status for a program that is nowhere, as a shell has it.
+const NOT_FOUND: u8 = 127;
 /// The script that is run where there is no terminal.
 const DEMO: [&str; 2] = ["/bin/sh", "/etc/demo.sh"];
 
@@ -69,7 +71,10 @@ impl Run {
         // Lives as long as QEMU reads it.
         let folder = tempfile::tempdir()?;
         if let Some((program, arguments)) = self.program.clone().split_first() {
-            let path = self.place(program, &image, folder.path())?;
+            let Some(path) = self.place(program, &image, folder.path())? else {
+                eprintln!("osv: {program}: neither a file here nor a program of bootfs");
+                return Ok(NOT_FOUND);
+            };
             line.program = std::iter::once(path).chain(arguments.iter().cloned()).collect();
         } else if !image.has_shell {
             eprintln!("osv: there is no shell without Debian's busybox; running /tools/hello");
@@ -93,19 +98,24 @@ impl Run {
     }
 
     /// Finds the program and returns its path in the guest, adding it to the initrd if need be.
-    fn place(&mut self, program: &str, image: &LoaderImage, folder: &Path) -> Result<String> {
+    fn place(
+        &mut self,
+        program: &str,
+        image: &LoaderImage,
+        folder: &Path,
+    ) -> Result<Option<String>> {
         let is_file = |path: &Path| path.is_file();
         match find(program, &|path| image.manifest.contains(path), &is_file) {
-            Some(Place::Guest(path)) => Ok(path),
+            Some(Place::Guest(path)) => Ok(Some(path)),
             Some(Place::Host(file, path)) => {
                 let overlay =
                     images::overlay(self.machine.initrd.as_deref(), &[(path.clone(), file)])?;
                 let initrd = folder.join("overlay.cpio");
                 std::fs::write(&initrd, overlay)?;
                 self.machine.initrd = Some(initrd);
-                Ok(path)
+                Ok(Some(path))
             }
-            None => bail!("{program}: neither a file here nor a program of bootfs"),
+            None => Ok(None),
         }
     }
 

@@ -175,6 +175,8 @@ pub struct Slot {
     pub prev: Option<SlotRef>,
     /// Generations between the capability and the boot-time one it comes from.
     pub depth: u32,
+    /// Generations right above it whose capabilities are deleted; see [`Slot::floor`].
+    pub orphaned: u16,
     /// What the capability permits.
     pub rights: Rights,
 }
@@ -189,6 +191,7 @@ impl Slot {
         next: None,
         prev: None,
         depth: 0,
+        orphaned: 0,
         rights: Rights(0),
     };
 
@@ -196,6 +199,13 @@ impl Slot {
     #[must_use]
     pub const fn of(owner: Owner) -> Slot {
         Slot { owner, ..Slot::EMPTY }
+    }
+
+    /// Returns the lowest depth of a capability before it that is not one of its ancestors: what
+    /// came from a deleted capability must not become the offspring of that one's siblings.
+    #[must_use]
+    pub fn floor(&self) -> u32 {
+        self.depth.saturating_sub(u32::from(self.orphaned))
     }
 
     /// Tells whether the slot holds nothing.

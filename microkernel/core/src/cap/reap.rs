@@ -6,7 +6,7 @@
 
 use super::{Binding, Cap, Owner, derivation};
 use crate::Kernel;
-use crate::machine::Machine;
+use crate::machine::{Current, Machine};
 use crate::object::cspace::CSpace;
 use crate::object::endpoint::{Endpoint, Reply};
 use crate::object::guest::{Guest, Save};
@@ -38,7 +38,6 @@ impl<M: Machine> Kernel<M> {
                 if !self.detach_step(vspace, index) {
                     return false;
                 }
-                self.store.get_mut(vspace).taken &= !(1 << index);
             }
             Owner::Window(vspace) => self.return_window(vspace),
             Owner::Thread(thread, binding) => self.unbind(thread, binding, &cap),
@@ -158,7 +157,8 @@ impl<M: Machine> Kernel<M> {
         self.unblock(thread);
         if self.cpu().current == Some(thread) {
             self.cpu_mut().current = None;
-            self.machine.set_in_guest(false);
+            // Its address space may go in this very call: no walker may use it any more.
+            self.machine.set_current(Current::default());
         }
         for index in 0..super::BINDINGS {
             let Some(place) = self.store.get(thread).bindings.get(index) else { continue };
@@ -217,10 +217,10 @@ impl<M: Machine> Kernel<M> {
     fn forget_record(&mut self, guest: Ref<Guest>) {
         self.release_fp(guest, Save::Drop);
         let thread = self.store.get(guest).thread;
-        if let Some(thread) = thread {
-            if self.is_in_guest(thread) {
-                self.leave_guest(thread, GuestExit::Interrupted);
-            }
+        if let Some(thread) = thread
+            && self.is_in_guest(thread)
+        {
+            self.leave_guest(thread, GuestExit::Interrupted);
         }
         self.store.get_mut(guest).record_page = PhysAddr(0);
         if let Some(thread) = thread {

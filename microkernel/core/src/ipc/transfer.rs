@@ -61,30 +61,21 @@ impl<M: Machine> Kernel<M> {
         to: Ref<Thread>,
         info: MessageInfo,
     ) -> Result<(), TransferError> {
+        let (source, target) = (self.store.get(from).buffer, self.store.get(to).buffer);
+        if !info.is_short() && source.is_null() {
+            return Err(TransferError::Sender(Rejection::NoBuffer));
+        }
+        if !info.is_short() && target.is_null() {
+            return Err(TransferError::Receiver(Rejection::NoBuffer));
+        }
         if info.caps() != 0 {
             self.transfer_caps(from, to, info.caps())?;
         }
-        if !info.is_short() {
-            return self.transfer_buffer(from, to, info);
+        if info.is_short() {
+            self.transfer_words(from, to, info);
+        } else {
+            self.store.copy_user(source, target, info.bytes().next_multiple_of(8));
         }
-        self.transfer_words(from, to, info);
-        Ok(())
-    }
-
-    fn transfer_buffer(
-        &mut self,
-        from: Ref<Thread>,
-        to: Ref<Thread>,
-        info: MessageInfo,
-    ) -> Result<(), TransferError> {
-        let (source, target) = (self.store.get(from).buffer, self.store.get(to).buffer);
-        if source.is_null() {
-            return Err(TransferError::Sender(Rejection::NoBuffer));
-        }
-        if target.is_null() {
-            return Err(TransferError::Receiver(Rejection::NoBuffer));
-        }
-        self.store.copy_user(source, target, info.bytes().next_multiple_of(8));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::machine::Machine;
 use crate::store::{PhysAddr, Ref};
 use crate::vm::entry::{self, Leaf};
 use crate::vm::walk::NoTables;
+use core::ops::Range;
 use ipc_proto::abi::layout::{BLOCK_BYTES, PAGE_BYTES, USER_END, WINDOW_BASE};
 use ipc_proto::abi::status::SyscallError;
 use ipc_proto::abi::syscalls::{MapError, ProtectError, UnmapError};
@@ -57,7 +58,8 @@ impl<M: Machine> Kernel<M> {
         }
         let state = self.store.get(vspace);
         let slot = state.attachments.get(flags.attachment() as usize);
-        let Some(slot) = slot.filter(|slot| !slot.is_empty()) else {
+        let is_open = state.taken >> flags.attachment() & 1 != 0;
+        let Some(slot) = slot.filter(|_| is_open) else {
             return refuse(MapError::NotAttached);
         };
         let Cap::Memory { base, pages: most, is_device } = slot.cap else {
@@ -84,6 +86,12 @@ impl<M: Machine> Kernel<M> {
 
     /// Carries out a checked mapping. Without a page for a table it stops; what is mapped stays.
     pub(crate) fn commit_map(&mut self, plan: MapPlan) -> Result<(), NoTables> {
+        let outcome = self.write_leaves(plan);
+        self.machine.publish_tables();
+        outcome
+    }
+
+    fn write_leaves(&mut self, plan: MapPlan) -> Result<(), NoTables> {
         let MapPlan { vspace, leaf, mut from, mut address, mut pages } = plan;
         while pages > 0 {
             let is_block = pages >= BLOCK_PAGES
@@ -95,20 +103,41 @@ impl<M: Machine> Kernel<M> {
                 BLOCK_PAGES
             } else {
                 let table = self.make_table(vspace, address, 3)?;
-                let first = entry::index(address, 3);
-                let count = pages.min(BLOCK_PAGES - first as u64);
-                for step in 0..count {
-                    let (at, page) = (step * PAGE_BYTES, first + step as usize);
-                    self.replace(table, page, leaf.entry(from.offset(at), 3), address + at);
-                }
+                let count = pages.min(BLOCK_PAGES - entry::index(address, 3) as u64);
+                self.replace_pages(table, &MapPlan { from, address, pages: count, ..plan });
                 count
             };
             pages -= done;
             address += done * PAGE_BYTES;
             from = from.offset(done * PAGE_BYTES);
         }
-        self.machine.publish_tables();
         Ok(())
+    }
+
+    /// Writes the leaf entries of pages that one table maps.
+    fn replace_pages(&mut self, table: PhysAddr, plan: &MapPlan) {
+        let MapPlan { vspace, leaf, from, address, pages } = *plan;
+        let first = entry::index(address, 3);
+        let place = |step: u64| {
+            let at = step * PAGE_BYTES;
+            (first + step as usize, leaf.entry(from.offset(at), 3), address + at)
+        };
+        if pages > MOST_SINGLE_INVALIDATIONS {
+            let mut stale = 0;
+            for (index, leaf, _) in (0..pages).map(place) {
+                let old = self.store.entry(table, index);
+                stale += u64::from(entry::is_valid(old) && old != leaf);
+            }
+            if stale > MOST_SINGLE_INVALIDATIONS {
+                for step in 0..pages {
+                    self.store.set_entry(table, first + step as usize, 0);
+                }
+                self.invalidate_range_of(vspace, address);
+            }
+        }
+        for (index, leaf, address) in (0..pages).map(place) {
+            self.replace(table, index, leaf, address);
+        }
     }
 
     fn has_level_3(&self, vspace: Ref<VSpace>, address: u64) -> bool {
@@ -201,7 +230,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Rewrites every leaf entry of a range; 0 removes it. Tables that become empty because the
-    /// range covers them go back to the address space.
+    /// range covers them go back to the address space. Without a page for a table it stops; what
+    /// was changed stays so, and has left the TLBs.
     fn change(
         &mut self,
         vspace: Ref<VSpace>,
@@ -209,9 +239,23 @@ impl<M: Machine> Kernel<M> {
         pages: u64,
         rewrite: &dyn Fn(u64) -> u64,
     ) -> Result<(), NoTables> {
-        let end = address + pages * PAGE_BYTES;
-        let mut at = address;
         let mut stale = 0;
+        let end = address + pages * PAGE_BYTES;
+        let outcome = self.change_entries(vspace, address..end, rewrite, &mut stale);
+        if stale > MOST_SINGLE_INVALIDATIONS {
+            self.invalidate_range_of(vspace, address);
+        }
+        self.machine.publish_tables();
+        outcome
+    }
+
+    fn change_entries(
+        &mut self,
+        vspace: Ref<VSpace>,
+        Range { start: mut at, end }: Range<u64>,
+        rewrite: &dyn Fn(u64) -> u64,
+        stale: &mut u64,
+    ) -> Result<(), NoTables> {
         while at < end {
             let place = self.walk(vspace, at);
             if !entry::is_valid(place.entry) && place.level < 3 {
@@ -225,7 +269,7 @@ impl<M: Machine> Kernel<M> {
                     continue;
                 }
                 self.store.set_entry(place.table, place.index, rewrite(place.entry));
-                self.note_stale(at, &mut stale);
+                self.note_stale(at, stale);
                 at += BLOCK_BYTES;
                 continue;
             }
@@ -239,7 +283,7 @@ impl<M: Machine> Kernel<M> {
                     left |= new;
                     if new != old {
                         self.store.set_entry(place.table, index, new);
-                        self.note_stale(at + step * PAGE_BYTES, &mut stale);
+                        self.note_stale(at + step * PAGE_BYTES, stale);
                     }
                 }
             }
@@ -250,9 +294,6 @@ impl<M: Machine> Kernel<M> {
                 self.return_table_page(vspace, place.table);
             }
             at += count * PAGE_BYTES;
-        }
-        if stale > MOST_SINGLE_INVALIDATIONS {
-            self.invalidate_range_of(vspace, address);
         }
         Ok(())
     }

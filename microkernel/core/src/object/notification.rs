@@ -52,7 +52,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Tells a bound thread that its notification has bits.
-    fn interrupt_bound(&mut self, thread: Ref<Thread>, notification: Ref<Notification>) {
+    pub(crate) fn interrupt_bound(&mut self, thread: Ref<Thread>, notification: Ref<Notification>) {
         match self.store.get(thread).state {
             State::Receiving(_) => {
                 self.unblock(thread);

@@ -28,7 +28,7 @@ use ipc_proto::abi::word::{CPtr, ObjectKind, Rights};
 const OBJECT_ALIGN: u64 = 64;
 /// Most objects in one call.
 const MOST_OBJECTS: u64 = 256;
-/// Most slots of a CSpace.
+/// Most slots of a CSpace, and of all that one call makes.
 const MOST_SLOTS: u64 = 65_536;
 /// Most pages of a Tables.
 const MOST_TABLE_PAGES: u64 = 1024;
@@ -93,7 +93,8 @@ impl<M: Machine> Kernel<M> {
             return Err(Rejection::WrongKind.into());
         };
         let (align, bytes) = measure(kind, argument).map_err(SyscallError::Refused)?;
-        if count > MOST_OBJECTS {
+        let has_many_slots = kind == ObjectKind::CSpace && argument.saturating_mul(count) > MOST_SLOTS;
+        if count > MOST_OBJECTS || has_many_slots {
             return Err(SyscallError::Refused(RetypeError::TooMany));
         }
         let full = SyscallError::Refused(RetypeError::NotEnoughMemory);

@@ -15,7 +15,7 @@ use crate::machine::{Machine, Space};
 use crate::store::{Header, Object, PhysAddr, Ref, SlotRef};
 use crate::vm::entry;
 use crate::vm::walk::NoTables;
-use ipc_proto::abi::layout::{ATTACHMENTS, PAGE_BYTES, USER_END};
+use ipc_proto::abi::layout::{ATTACHMENTS, PAGE_BYTES, USER_END, WINDOW_BASE};
 use ipc_proto::abi::word::{ObjectKind, View};
 
 /// Index of the window in the level-0 table.
@@ -47,10 +47,10 @@ pub struct VSpace {
     pub tables: Option<Ref<Tables>>,
     /// Pages for tables, linked through their first word; null: none.
     pub free_pages: PhysAddr,
-    /// Bit n: attachment n is taken.
+    /// Bit n: attachment n may be mapped from. An attachment that ends loses its bit first.
     pub taken: u64,
-    /// How far ending an attachment has come.
-    pub detached_to: u64,
+    /// How far ending each attachment has come.
+    pub detached_to: [u64; ATTACHMENTS as usize],
     /// The attachments.
     pub attachments: [Slot; ATTACHMENTS as usize],
 }
@@ -71,7 +71,7 @@ impl Object for VSpace {
             tables: None,
             free_pages: PhysAddr(0),
             taken: 0,
-            detached_to: 0,
+            detached_to: [0; ATTACHMENTS as usize],
             attachments: [const { Slot::EMPTY }; ATTACHMENTS as usize],
         }
     }
@@ -206,11 +206,11 @@ impl<M: Machine> Kernel<M> {
 
     /// Tells the machine if the address space of the current thread changed its roots.
     fn refresh_current_in(&mut self, vspace: Ref<VSpace>) {
-        if let Some(current) = self.cpu().current {
-            if self.store.get(current).vspace == Some(vspace) {
-                self.store.get_mut(current).in_guest = self.machine.is_in_guest();
-                self.refresh_current(current);
-            }
+        if let Some(current) = self.cpu().current
+            && self.store.get(current).vspace == Some(vspace)
+        {
+            self.store.get_mut(current).in_guest = self.machine.is_in_guest();
+            self.refresh_current(current);
         }
     }
 
@@ -240,12 +240,17 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Does a part of removing the mappings of an attachment; `true` when none is left.
+    /// Does a part of removing the mappings of an attachment; `true` when none is left. Nothing
+    /// can be mapped from it from the first part on.
     pub(crate) fn detach_step(&mut self, vspace: Ref<VSpace>, attachment: u8) -> bool {
-        let mut address = self.store.get(vspace).detached_to;
+        let state = self.store.get_mut(vspace);
+        state.taken &= !(1 << attachment);
+        let mut address = state.detached_to[usize::from(attachment)];
+        // What lies in a borrowed window is mapped through the domain's attachments.
+        let end = if state.window_table.is_null() { WINDOW_BASE } else { USER_END };
         let mut removed = false;
         for _ in 0..DETACH_STEP {
-            if address >= USER_END {
+            if address >= end {
                 break;
             }
             let place = self.walk(vspace, address);
@@ -269,8 +274,9 @@ impl<M: Machine> Kernel<M> {
         if removed {
             self.machine.invalidate_all();
         }
-        let is_done = address >= USER_END;
-        self.store.get_mut(vspace).detached_to = if is_done { 0 } else { address };
+        let is_done = address >= end;
+        let progress = if is_done { 0 } else { address };
+        self.store.get_mut(vspace).detached_to[usize::from(attachment)] = progress;
         is_done
     }
 
@@ -278,11 +284,9 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn reap_vspace(&mut self, vspace: Ref<VSpace>) {
         self.return_window(vspace);
         self.drop_tables(vspace);
-        let mut taken = core::mem::take(&mut self.store.get_mut(vspace).taken);
-        while taken != 0 {
-            let index = taken.trailing_zeros();
-            taken &= taken - 1;
-            if let Some(slot) = self.attachment_slot(vspace, u64::from(index)) {
+        self.store.get_mut(vspace).taken = 0;
+        for index in 0..ATTACHMENTS {
+            if let Some(slot) = self.attachment_slot(vspace, index) {
                 self.remove_cap(slot);
             }
         }

@@ -36,6 +36,8 @@ impl<M: Machine> Kernel<M> {
             None => {
                 self.first_deadline = Some(thread);
                 self.timer_is_stale = true;
+                // A hand-over may follow, which leaves the timer as it is.
+                self.update_timer();
             }
         }
     }

@@ -183,7 +183,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Programs the timer for the next deadline or the end of the slice.
-    fn update_timer(&mut self) {
+    pub(crate) fn update_timer(&mut self) {
         if !core::mem::take(&mut self.timer_is_stale) {
             return;
         }

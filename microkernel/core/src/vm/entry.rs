@@ -88,6 +88,14 @@ pub const fn attachment(entry: u64) -> u8 {
     (entry >> ATTACHMENT_SHIFT & 63) as u8
 }
 
+/// Returns what a leaf entry lets EL0 do.
+#[must_use]
+pub const fn access(entry: u64) -> Rights {
+    let write = if entry & AP_READ_ONLY == 0 { Rights::WRITE } else { Rights::READ };
+    let execute = if entry & UXN == 0 { Rights::EXECUTE } else { Rights::READ };
+    Rights::READ.union(write).union(execute)
+}
+
 /// Returns a leaf entry with another access.
 #[must_use]
 pub const fn with_access(entry: u64, access: Rights) -> u64 {
@@ -128,6 +136,7 @@ mod tests {
         assert_eq!(attachment(entry), 63);
         let read_only = with_access(entry, Rights::READ);
         assert_eq!(with_access(read_only, access), entry);
+        assert_eq!((super::access(entry), super::access(read_only)), (access, Rights::READ));
     }
 
     #[test]

@@ -1,0 +1,9 @@
+//! Blocks: pointers to them, reading them, and the cache.
+
+mod cache;
+mod pointer;
+mod store;
+
+pub use pointer::{BlockPointer, Dva};
+pub(crate) use pointer::POINTER_BYTES;
+pub(crate) use store::{Block, Store};
