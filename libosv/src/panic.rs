@@ -1,6 +1,6 @@
 //! What a panicking program does: it tells why and where, then faults on purpose.
 //!
-//! The fault makes root report the death and end or restart the program. The text goes to the
+//! The fault makes root report the death and end the system. The text goes to the
 //! log server, to the debug console where there is none; a panic while that is done only faults.
 
 use crate::backtrace::Backtrace;

@@ -23,7 +23,7 @@ impl RelaxStrategy for SpinThenYield {
 /// A lock around the value that it protects.
 pub type Mutex<T> = spin::mutex::SpinMutex<T, SpinThenYield>;
 /// Access to the value of a locked [`Mutex`]; unlocks when dropped.
-pub type MutexGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T>;
+pub type MutexGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T, SpinThenYield>;
 /// A value that is set once, before its first use.
 pub type Once<T> = spin::once::Once<T, SpinThenYield>;
 /// A value that is made at its first use.

@@ -139,7 +139,11 @@ impl<M: Machine> Kernel<M> {
         let source = CPtr(slots::FIRST_RANGE.0 + home as u32);
         self.set_up_space(plan, thread, source, extra, &private)?;
         let length = self.write_info(info, extra.offset(2), thread, private.info)?;
-        self.set_schedule(thread, ROOT_PRIORITY, self.machine.counter_hz() * ROOT_SLICE_US / 1_000_000);
+        self.set_schedule(
+            thread,
+            ROOT_PRIORITY,
+            self.machine.counter_hz() * ROOT_SLICE_US / 1_000_000,
+        );
         let context = &mut self.store.get_mut(thread).context;
         context.pc = plan.header.entry;
         context.sp = ROOT_STACK_ADDRESS + ROOT_STACK_BYTES;

@@ -165,7 +165,8 @@ impl<M: Machine> Kernel<M> {
 
     #[inline(never)]
     fn signal_from(&mut self, thread: Ref<Thread>) -> Result<(), Rejection> {
-        let at = CPtr::from_word(self.store.get(thread).context.x[0]).ok_or(Rejection::Malformed)?;
+        let at =
+            CPtr::from_word(self.store.get(thread).context.x[0]).ok_or(Rejection::Malformed)?;
         let slot = self.lookup(thread, at)?;
         let Cap::Notification { object, badge } = slot.cap else {
             return Err(Rejection::WrongKind);
@@ -450,10 +451,7 @@ impl<M: Machine> Syscalls for Call<'_, M> {
         Ok(())
     }
 
-    fn vspace_make_window(
-        &mut self,
-        vspace: CPtr,
-    ) -> Result<(), SyscallError<MakeWindowError>> {
+    fn vspace_make_window(&mut self, vspace: CPtr) -> Result<(), SyscallError<MakeWindowError>> {
         let vspace = self.vspace(vspace)?;
         let state = self.kernel.store.get(vspace);
         if !state.thread_space.root.is_null() || !state.window.is_empty() {
@@ -768,7 +766,8 @@ impl<M: Machine> Kernel<M> {
         (from_cspace, cspace): (SlotRef, Ref<crate::object::cspace::CSpace>),
         (from_vspace, vspace): (SlotRef, Ref<crate::object::vspace::VSpace>),
     ) {
-        let is_bound_to = |state: &Thread| (state.cspace == Some(cspace), state.vspace == Some(vspace));
+        let is_bound_to =
+            |state: &Thread| (state.cspace == Some(cspace), state.vspace == Some(vspace));
         let (same_cspace, same_vspace) = is_bound_to(self.store.get(thread));
         if !same_cspace {
             let target = binding_slot(&self.store, thread, Binding::CSpace);

@@ -239,4 +239,3 @@ impl Fixture {
         (context.x[8], context.x[0])
     }
 }
-

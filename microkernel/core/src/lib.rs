@@ -17,7 +17,7 @@
 //! # Locks
 //!
 //! One: the whole [`Kernel`] is behind the kernel lock, taken at every trap but the guest fast
-//! path (`guest.S` in the binary crate), which touches only its own core's registers.
+//! path (`exception.S` in the binary crate), which touches only its own core's registers.
 
 #![cfg_attr(not(any(test, feature = "fake")), no_std)]
 #![deny(unsafe_code)]

@@ -39,25 +39,30 @@ pub struct ConsoleServer<U, H> {
 }
 
 impl<U: Uart, H: Host> ConsoleServer<U, H> {
-    /// Makes the server and sets the UART up. What was typed before then is not lost: setting up
-    /// empties the UART's FIFO, so it is read first.
+    /// Makes the server and sets the UART up.
     pub fn new(uart: U, host: H, start: ConsoleStart) -> Self {
         let terminal = Terminal::default();
         let (watchers, told) = (Vec::new(), Events::default());
         let mut server = ConsoleServer { terminal, uart, host, start, watchers, told };
-        server.collect();
         server.uart.configure();
+        // What came during the set-up has lost its interrupt.
+        server.collect();
         server
+    }
+
+    fn take(&mut self, received: Received) {
+        match received {
+            Received::Byte(byte) | Received::Damaged(byte) => self.terminal.receive(byte),
+            Received::Break => self.terminal.receive_break(),
+        }
     }
 
     /// Takes what the UART received, as far as there is room for it.
     fn collect(&mut self) {
-        while self.terminal.can_receive() {
-            match self.uart.receive() {
-                Some(Received::Byte(byte) | Received::Damaged(byte)) => self.terminal.receive(byte),
-                Some(Received::Break) => self.terminal.receive_break(),
-                None => break,
-            }
+        while self.terminal.can_receive()
+            && let Some(received) = self.uart.receive()
+        {
+            self.take(received);
         }
     }
 

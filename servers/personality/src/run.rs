@@ -125,10 +125,16 @@ const WRITE: u64 = 1 << 6;
 /// ISS bit of a data abort: the access was cache maintenance, which needs only read access.
 const CACHE_MAINTENANCE: u64 = 1 << 8;
 
+/// The address that a program's pointer stands for. The top byte of a pointer into the lower half is
+/// a tag that the processor ignores; it is in the fault address all the same.
+const fn without_tag(pointer: u64) -> u64 {
+    pointer & (pointer << 8).cast_signed().wrapping_shr(8).cast_unsigned()
+}
+
 /// Mends a fault of the guest or makes it a signal.
 fn handle_fault(ctx: &mut Ctx<'_>) {
     let syndrome = ctx.registers.syndrome;
-    let address = ctx.registers.address;
+    let address = without_tag(ctx.registers.address);
     let pc = ctx.registers.pc;
     let exception = syndrome >> 26 & 0x3f;
     let info = match exception {
@@ -194,4 +200,17 @@ fn out_of_memory(ctx: &Ctx<'_>) {
     let pid = ctx.process().pid;
     ctx.system().machine.log(format_args!("{name}[{pid}]: out of memory, killed"));
     exit::end_process(ctx.process(), ExitStatus::Killed(Signal::SIGKILL.number()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_has_its_tag_in_the_top_byte() {
+        assert_eq!(without_tag(0x5a7f_1234_5678_9abc), 0x007f_1234_5678_9abc);
+        assert_eq!(without_tag(0xdead_0000), 0xdead_0000);
+        // The upper half has no tags.
+        assert_eq!(without_tag(0xffff_8000_0000_0000), 0xffff_8000_0000_0000);
+    }
 }

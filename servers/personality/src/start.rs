@@ -302,8 +302,7 @@ fn first_request(
     config: &PersonalityStart<'_>,
 ) -> Result<exec::Request, StartError> {
     let environment = environment(config.environment);
-    let mut arguments: VecDeque<&str> =
-        config.arguments.split('\0').filter(|text| !text.is_empty()).collect();
+    let mut arguments = words(config.arguments);
     let exists = |path: &str| system.vfs.find(path.as_bytes(), &Caller::default()).is_ok();
     let name = match arguments.pop_front() {
         Some(name) => name,
@@ -328,6 +327,11 @@ fn first_request(
         arguments: arguments.into_iter().map(|text| text.as_bytes().to_vec()).collect(),
         environment: environment.into_iter().map(String::into_bytes).collect(),
     })
+}
+
+/// The words of a text in which each is ended by a NUL byte; any of them may be empty.
+fn words(text: &str) -> VecDeque<&str> {
+    text.split_terminator('\0').collect()
 }
 
 /// The environment given, and what every program finds where nothing else is said.
@@ -365,6 +369,13 @@ fn serve(start: &StartInfo<'_>, system: &System) -> Result<(), StartError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_words_are_words_too() {
+        assert_eq!(words("/tools/hello\0\0x\0\0"), ["/tools/hello", "", "x", ""]);
+        assert_eq!(words("\0"), [""]);
+        assert_eq!(words(""), [""; 0]);
+    }
 
     #[test]
     fn the_environment_has_what_every_program_expects() {

@@ -1,3 +1,3 @@
 //! The locks that the personality uses.
 
-pub use libosv::sync::{Mutex, Once};
+pub use libosv::sync::{Mutex, MutexGuard, Once};

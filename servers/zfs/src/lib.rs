@@ -60,4 +60,4 @@ pub use label::Uberblock;
 pub use pool::{FEATURES, Feature, FeatureState, Options, Pool, PoolLabel, scan};
 pub use vdev::{Damaged, DeviceHealth, Health};
 pub use zap::Value;
-pub use zpl::{Attributes, DirectoryEntry, FileKind, Filesystem, Time, Volume};
+pub use zpl::{Attributes, DirectoryEntry, FileKind, Filesystem, Node, Time, Volume};

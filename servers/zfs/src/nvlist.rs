@@ -176,7 +176,9 @@ impl Decoder<'_> {
             8 | 27 => Value::Unsigned(self.u64()?),
             9 => Value::Text(self.text()?),
             10 => Value::Bytes(self.bytes(count)?),
-            11 | 13 | 25 => self.narrow(count, |word| i64::from(word.cast_signed()).cast_unsigned())?,
+            11 | 13 | 25 => {
+                self.narrow(count, |word| i64::from(word.cast_signed()).cast_unsigned())?
+            }
             12 | 14 | 24 | 26 => self.narrow(count, u64::from)?,
             15 | 16 => self.wide(count)?,
             17 => Value::Texts(self.repeat(count, 4, Self::text)?),

@@ -89,8 +89,7 @@ pub fn relocate(store: &mut Store, from: SlotRef, to: SlotRef) {
 pub fn remove(store: &mut Store, slot: SlotRef) -> Option<Dying> {
     let owner: Owner = store.slot(slot).owner;
     let floor = store.slot(slot).floor();
-    let Slot { cap, next, prev, .. } =
-        core::mem::replace(store.slot_mut(slot), Slot::of(owner));
+    let Slot { cap, next, prev, .. } = core::mem::replace(store.slot_mut(slot), Slot::of(owner));
     if let Some(next) = next {
         let next = store.slot_mut(next);
         next.prev = prev;

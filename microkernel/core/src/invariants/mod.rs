@@ -9,7 +9,7 @@ pub mod space;
 pub mod thread;
 
 use crate::Kernel;
-use crate::cap::Cap;
+use crate::cap::{Cap, Owner};
 use crate::machine::Machine;
 use crate::object::cspace::CSpace;
 use crate::store::{Dying, Header, Ref, SlotRef};
@@ -27,6 +27,7 @@ type Untyped = (u64, u64, u64);
 struct Found {
     slots: BTreeSet<usize>,
     refs: BTreeMap<usize, (u32, u32)>,
+    owners: BTreeSet<usize>,
     objects: Vec<(ObjectKind, Ref<Header>)>,
     untyped: Vec<Untyped>,
     memory: Vec<(u64, u64)>,
@@ -59,6 +60,12 @@ impl<M: Machine> Kernel<M> {
         for (object, (counted, refs)) in &found.refs {
             assert_eq!(counted, refs, "references of the object at {object:#x}");
         }
+        for owner in &found.owners {
+            assert!(
+                found.refs.contains_key(owner),
+                "store.live: a slot of the object at {owner:#x}"
+            );
+        }
         self.check_untyped(&found);
         self.check_threads(&found.objects);
         self.check_spaces(&found.objects)
@@ -80,6 +87,13 @@ impl<M: Machine> Kernel<M> {
             let place = self.store.slot(slot);
             let (cap, depth, next, prev) = (place.cap, place.depth, place.next, place.prev);
             let rights = place.rights;
+            found.owners.extend(match place.owner {
+                Owner::CSpace => None,
+                Owner::Attachment(vspace, _) | Owner::Window(vspace) => Some(vspace.address()),
+                Owner::Thread(thread, _) => Some(thread.address()),
+                Owner::Record(guest) => Some(guest.address()),
+                Owner::Irq(irq) => Some(irq.address()),
+            });
             if let Some(next) = next {
                 let below = self.store.slot(next);
                 assert!(below.prev == Some(slot), "derivation.order: links");

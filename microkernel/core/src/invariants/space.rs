@@ -78,7 +78,8 @@ impl<M: Machine> Kernel<M> {
             true => PhysAddr(0),
             false => entry::address(self.store.entry(space.root, WINDOW_INDEX)),
         };
-        let window = state.domain.map_or(state.window_table, |domain| self.store.get(domain).window_table);
+        let window =
+            state.domain.map_or(state.window_table, |domain| self.store.get(domain).window_table);
         let live = if state.thread_space.root.is_null() { PhysAddr(0) } else { window };
         assert_eq!(entry_of(state.thread_space), live, "slot 511");
         let is_strict = state.guest_space != state.thread_space;

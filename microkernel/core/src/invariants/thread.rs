@@ -119,7 +119,10 @@ impl<M: Machine> Kernel<M> {
             assert!(self.store.get(thread).guest == Some(guest), "a bound guest");
         }
         if record_page.is_null() {
-            assert!(!thread.is_some_and(|thread| self.is_in_guest(thread)), "a guest without record");
+            assert!(
+                !thread.is_some_and(|thread| self.is_in_guest(thread)),
+                "a guest without record"
+            );
         }
     }
 

@@ -192,10 +192,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     #[inline(always)]
-    fn receive_args(
-        &self,
-        server: Ref<Thread>,
-    ) -> Result<(Ref<Endpoint>, Ref<Reply>), Rejection> {
+    fn receive_args(&self, server: Ref<Thread>) -> Result<(Ref<Endpoint>, Ref<Reply>), Rejection> {
         let x = &self.store.get(server).context.x;
         let (endpoint, reply): (CPtr, CPtr) =
             (decode(x[register::ENDPOINT])?, decode(x[register::REPLY])?);

@@ -2,12 +2,12 @@
 //!
 //! The registers lie in a page of Memory (`abi::guest::GuestRecord`) that the personality maps.
 //! The common way in and out, `run` and a system call, is the assembly of the binary crate's
-//! `guest.S`; this file is the general path that it must equal.
+//! `exception.S`; this file is the general path that it must equal.
 
 use super::thread::Thread;
 use crate::Kernel;
-use crate::machine::Machine;
 use crate::cap::Slot;
+use crate::machine::Machine;
 use crate::store::{Header, Object, PhysAddr, Ref};
 use ipc_proto::abi::guest::{GuestExit, GuestRecord};
 use ipc_proto::abi::status::Rejection;

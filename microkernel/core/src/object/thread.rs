@@ -98,8 +98,6 @@ pub struct Thread {
     pub fault: [u64; 4],
     /// The badge of the endpoint capability it sends through.
     pub badge: u64,
-    /// Whether that capability lets capabilities through.
-    pub may_grant: bool,
     /// The Reply it receives into.
     pub reply: Option<Ref<Reply>>,
     /// Its capability table.
@@ -140,7 +138,6 @@ impl Object for Thread {
             info: MessageInfo(0),
             fault: [0; 4],
             badge: 0,
-            may_grant: false,
             reply: None,
             cspace: None,
             vspace: None,

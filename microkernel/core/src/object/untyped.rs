@@ -93,7 +93,8 @@ impl<M: Machine> Kernel<M> {
             return Err(Rejection::WrongKind.into());
         };
         let (align, bytes) = measure(kind, argument).map_err(SyscallError::Refused)?;
-        let has_many_slots = kind == ObjectKind::CSpace && argument.saturating_mul(count) > MOST_SLOTS;
+        let has_many_slots =
+            kind == ObjectKind::CSpace && argument.saturating_mul(count) > MOST_SLOTS;
         if count > MOST_OBJECTS || has_many_slots {
             return Err(SyscallError::Refused(RetypeError::TooMany));
         }
@@ -204,7 +205,10 @@ pub(crate) struct Retype {
 
 impl<M: Machine> Call<'_, M> {
     /// `retype`.
-    pub(crate) fn retype_objects(&mut self, args: &Retype) -> Result<(), SyscallError<RetypeError>> {
+    pub(crate) fn retype_objects(
+        &mut self,
+        args: &Retype,
+    ) -> Result<(), SyscallError<RetypeError>> {
         let (untyped, ..) = self.kernel.lookup_filled(self.thread, args.untyped)?;
         if args.kind == ObjectKind::Irq {
             return Err(SyscallError::Refused(RetypeError::NotMakeable));

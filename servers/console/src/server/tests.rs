@@ -21,8 +21,6 @@ struct FakeUart {
 
 impl Uart for FakeUart {
     fn configure(&mut self) {
-        // As the PL011 does.
-        self.arrived.clear();
         self.set_interrupts(ReceiveInterrupt::On, TransmitInterrupt::Off);
     }
     fn receive(&mut self) -> Option<Received> {
@@ -219,7 +217,7 @@ fn a_badge_of_another_protocol_is_refused() {
 }
 
 #[test]
-fn what_was_typed_before_the_set_up_is_kept() {
+fn what_comes_during_the_set_up_is_kept() {
     let config = ConsoleConfig { rows: 24, columns: 80 };
     let (uart, clients) = (UartKind::Pl011, heapless::Vec::new());
     let start = ConsoleStart { config, uart, clients, is_verbose: false };

@@ -9,7 +9,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::ops::{DerefMut, Range};
+use core::ops::Range;
 
 use ipc_proto::abi::word::Rights;
 
@@ -21,7 +21,7 @@ use super::{FaultError, FaultKind, PAGE, page_ceil, page_floor};
 use crate::errno::Errno;
 use crate::frames::{Frame, Frames};
 use crate::machine::Translation;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Most areas of an address space, so that no program uses up the memory that they are kept in.
 const MOST_AREAS: usize = 32768;
@@ -83,7 +83,7 @@ impl AddressSpace {
         self.translation.id()
     }
 
-    pub(super) fn lock(&self) -> impl DerefMut<Target = State> + '_ {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 

@@ -96,13 +96,13 @@ fn send_broken_pipe(ctx: &Ctx<'_>) {
 pub(super) fn read(ctx: &mut Ctx<'_>, [fd, buffer, length, ..]: [u64; 6]) -> Result<u64, Errno> {
     let file = fd::file(ctx, fd)?;
     file.check_read()?;
-    read_into(ctx, &file, &mut Guest::buffer(ctx.memory, buffer, length))
+    read_into(ctx, &file, &mut Guest::buffer(ctx.memory, buffer, length)?)
 }
 
 pub(super) fn write(ctx: &mut Ctx<'_>, [fd, buffer, length, ..]: [u64; 6]) -> Result<u64, Errno> {
     let file = fd::file(ctx, fd)?;
     file.check_write()?;
-    write_from(ctx, &file, &mut Guest::buffer(ctx.memory, buffer, length))
+    write_from(ctx, &file, &mut Guest::buffer(ctx.memory, buffer, length)?)
 }
 
 /// An I/O vector: few pieces lie here, many on the heap.
@@ -124,16 +124,14 @@ impl Vector {
             return Err(Errno::EINVAL);
         }
         let count = count as usize;
-        let mut total: u64 = 0;
-        let mut next = |index: usize| {
+        let next = |index: usize| {
             let mut bytes = [0; IOVEC_BYTES];
             ctx.memory.read(address.wrapping_add((index * IOVEC_BYTES) as u64), &mut bytes)?;
             let length = read_long(&bytes, 8);
-            total = total.checked_add(length).ok_or(Errno::EINVAL)?;
-            if total > i64::MAX as u64 {
+            if length > i64::MAX as u64 {
                 return Err(Errno::EINVAL);
             }
-            Ok(Segment { address: read_long(&bytes, 0), length: length as usize })
+            Segment::new(read_long(&bytes, 0), length)
         };
         if count > FEW {
             return (0..count).map(next).collect::<Result<Vec<_>, _>>().map(Vector::Many);
@@ -180,7 +178,7 @@ pub(super) fn pread64(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let [fd, buffer, length, offset, ..] = args;
     let file = positioned(ctx, fd, offset)?;
     file.check_read()?;
-    let count = file.io().read_at(offset, &mut Guest::buffer(ctx.memory, buffer, length))?;
+    let count = file.io().read_at(offset, &mut Guest::buffer(ctx.memory, buffer, length)?)?;
     Ok(count as u64)
 }
 
@@ -188,7 +186,7 @@ pub(super) fn pwrite64(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> 
     let [fd, buffer, length, offset, ..] = args;
     let file = positioned(ctx, fd, offset)?;
     file.check_write()?;
-    let count = file.write_at(offset, &mut Guest::buffer(ctx.memory, buffer, length))?;
+    let count = file.write_at(offset, &mut Guest::buffer(ctx.memory, buffer, length)?)?;
     Ok(count as u64)
 }
 
@@ -234,12 +232,15 @@ pub(super) fn lseek(ctx: &mut Ctx<'_>, [fd, offset, whence, ..]: [u64; 6]) -> Re
     if !file.is_seekable() {
         return Err(Errno::ESPIPE);
     }
+    if file.io().kind() == Kind::CharDevice {
+        // The offset of a device means nothing and is always 0.
+        return if whence as u32 <= linux::SEEK_MAX { Ok(0) } else { Err(Errno::EINVAL) };
+    }
     let mut at = file.offset().lock();
     let distance = offset.cast_signed();
     let base = match whence as u32 {
         linux::SEEK_SET => 0,
         linux::SEEK_CUR => *at,
-        // The size of a device is 0 and its offset means nothing.
         linux::SEEK_END => file.io().stat().size,
         linux::SEEK_DATA => {
             *at = file.io().seek_data(offset, Seek::Data)?;

@@ -21,8 +21,6 @@ mod attributes;
 mod dir;
 mod fd;
 mod file;
-#[cfg(test)]
-mod file_tests;
 mod futex;
 mod identity;
 mod lock;
@@ -36,6 +34,8 @@ pub mod signal;
 mod stat;
 pub mod system;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod time;
 mod timer;
 mod tty;

@@ -9,7 +9,7 @@ use linux_raw_sys::general as linux;
 
 use super::{Ctx, fd};
 use crate::errno::Errno;
-use crate::vfs::abi::{self, O_DIRECTORY, O_NOFOLLOW, O_TMPFILE};
+use crate::vfs::abi::{self, O_DIRECTORY, O_LARGEFILE, O_NOFOLLOW, O_TMPFILE};
 use crate::vfs::open_file::access_of;
 use crate::vfs::pipe::Pipe;
 use crate::vfs::place::{Located, Place};
@@ -218,6 +218,9 @@ pub(super) fn openat(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let mut flags = flags as u32;
     if flags & linux::O_PATH != 0 {
         flags &= PATH_FLAGS;
+    } else {
+        // Every file opened by name has it on a 64-bit system.
+        flags |= O_LARGEFILE;
     }
     let opening = Opening { flags, mode: (mode & 0o7777) as u16, paths: Paths::of(ctx) };
     let (located, is_new) = if opening.has(O_TMPFILE) {

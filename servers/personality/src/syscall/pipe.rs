@@ -7,7 +7,7 @@ use linux_raw_sys::general as linux;
 use super::path::caller;
 use super::{Ctx, fd};
 use crate::errno::Errno;
-use crate::vfs::abi::O_DIRECT;
+use crate::vfs::abi::{O_DIRECT, O_LARGEFILE};
 use crate::vfs::eventfd::{EventCounter, Taking};
 use crate::vfs::pipe::Pipe;
 use crate::vfs::{OnExec, OpenFile, Vnode};
@@ -80,6 +80,7 @@ pub(super) fn memfd_create(ctx: &mut Ctx<'_>, [name, flags, ..]: [u64; 6]) -> Re
         error => error,
     })?;
     let vfs = &ctx.system().vfs;
-    let file = OpenFile::new(vfs.nameless_file(&caller(ctx))?, None, linux::O_RDWR);
+    let status = linux::O_RDWR | O_LARGEFILE;
+    let file = OpenFile::new(vfs.nameless_file(&caller(ctx))?, None, status);
     fd::install(ctx, file, OnExec::from_flag(flags, linux::MFD_CLOEXEC))
 }

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use linux_raw_sys::general as raw;
 
-use super::abi::O_LARGEFILE;
 use super::lock::{LockTable, Owner};
 use super::place::{Located, Place};
 use super::transfer::{Sink, Source};
@@ -89,7 +88,7 @@ impl OpenFile {
     /// The flags as `F_GETFL` tells them.
     #[must_use]
     pub fn flags(&self) -> u32 {
-        self.flags.load(Ordering::Relaxed) | O_LARGEFILE
+        self.flags.load(Ordering::Relaxed)
     }
 
     /// Sets the flags that can be changed.

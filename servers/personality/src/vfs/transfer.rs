@@ -11,6 +11,7 @@
 use alloc::vec::Vec;
 
 use crate::errno::Errno;
+use crate::guest_copy::is_guest_range;
 use crate::guest_memory::GuestMemory;
 
 /// Takes the bytes that a read produces.
@@ -89,6 +90,17 @@ pub struct Segment {
     pub length: usize,
 }
 
+impl Segment {
+    /// The piece of `length` bytes at `address`.
+    ///
+    /// # Errors
+    /// `EFAULT` if it leaves the program's part of the address space.
+    pub fn new(address: u64, length: u64) -> Result<Self, Errno> {
+        let length = length as usize;
+        if is_guest_range(address, length) { Ok(Self { address, length }) } else { Err(Errno::EFAULT) }
+    }
+}
+
 /// Program memory as the end of a transfer: the pieces of an I/O vector, in order.
 pub struct Guest<'a> {
     memory: &'a dyn GuestMemory,
@@ -99,10 +111,18 @@ pub struct Guest<'a> {
 
 impl<'a> Guest<'a> {
     /// One buffer. Its length is capped as Linux caps every transfer.
-    #[must_use]
-    pub fn buffer(memory: &'a dyn GuestMemory, address: u64, length: u64) -> Self {
-        let length = length.min(TRANSFER_LIMIT as u64) as usize;
-        Self { memory, segments: &[], current: Segment { address, length }, total: length }
+    ///
+    /// # Errors
+    /// `EFAULT` if the whole of it, not only the part that is moved, leaves the program's part of
+    /// the address space.
+    pub fn buffer(
+        memory: &'a dyn GuestMemory,
+        address: u64,
+        length: u64,
+    ) -> Result<Self, Errno> {
+        let Segment { address, length } = Segment::new(address, length)?;
+        let length = length.min(TRANSFER_LIMIT);
+        Ok(Self { memory, segments: &[], current: Segment { address, length }, total: length })
     }
 
     /// The pieces of an I/O vector.

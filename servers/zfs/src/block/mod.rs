@@ -4,6 +4,6 @@ mod cache;
 mod pointer;
 mod store;
 
-pub use pointer::{BlockPointer, Dva};
 pub(crate) use pointer::POINTER_BYTES;
+pub use pointer::{BlockPointer, Dva};
 pub(crate) use store::{Block, Store};

@@ -81,15 +81,18 @@ impl Store {
             return Err(Damage::Pointer("size"));
         }
         let number = pointer.compression();
-        let compression =
-            Compression::decode(number).ok_or(Damage::UnknownCompression(number))?;
+        let compression = Compression::decode(number).ok_or(Damage::UnknownCompression(number))?;
         let stored = self.stored(pointer, 0)?;
         let data = compression.decompress(stored, index(logical)).ok_or(Damage::Compression)?;
         Ok(Block { data: Arc::new(data), order: pointer.order() })
     }
 
     /// Reads what is stored, before decompression.
-    fn stored(&self, pointer: &BlockPointer, depth: usize) -> core::result::Result<Vec<u8>, Damage> {
+    fn stored(
+        &self,
+        pointer: &BlockPointer,
+        depth: usize,
+    ) -> core::result::Result<Vec<u8>, Damage> {
         if pointer.is_gang() {
             return self.gang(pointer, depth);
         }
@@ -182,6 +185,7 @@ fn embedded(pointer: &BlockPointer) -> core::result::Result<Block, Damage> {
     }
     let number = pointer.compression();
     let compression = Compression::decode(number).ok_or(Damage::UnknownCompression(number))?;
-    let data = compression.decompress(stored.to_vec(), index(logical)).ok_or(Damage::Compression)?;
+    let data =
+        compression.decompress(stored.to_vec(), index(logical)).ok_or(Damage::Compression)?;
     Ok(Block { data: Arc::new(data), order: pointer.order() })
 }

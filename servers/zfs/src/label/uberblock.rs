@@ -60,7 +60,8 @@ pub(super) fn newest(ring: &[u8], start: u64, ashift: u64) -> Option<Uberblock> 
     let slot_bytes = 1_usize << ashift.clamp(*SLOT_SHIFT.start(), *SLOT_SHIFT.end());
     let slots = ring.chunks_exact(slot_bytes).enumerate();
     let good = slots.filter_map(|(slot, data)| {
-        let order = checksum::verify_embedded(data, &[start + (slot * slot_bytes) as u64, 0, 0, 0])?;
+        let order =
+            checksum::verify_embedded(data, &[start + (slot * slot_bytes) as u64, 0, 0, 0])?;
         Uberblock::decode(View::new(data, order)).ok()
     });
     good.max_by_key(Uberblock::rank)

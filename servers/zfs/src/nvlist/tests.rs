@@ -30,7 +30,12 @@ fn values_of_each_shape_are_decoded() {
         pair("large", 8, 1, &7_u64.to_be_bytes()),
         pair("bytes", 10, 5, b"abcde\0\0\0"),
         pair("text", 9, 1, b"\0\0\0\x02hi\0\0"),
-        pair("wide", 16, 2, &[[0, 0, 0, 2].as_slice(), &1_u64.to_be_bytes(), &2_u64.to_be_bytes()].concat()),
+        pair(
+            "wide",
+            16,
+            2,
+            &[[0, 0, 0, 2].as_slice(), &1_u64.to_be_bytes(), &2_u64.to_be_bytes()].concat(),
+        ),
     ]);
     let list = List::decode(&data).unwrap();
     assert_eq!(list.lookup("flag"), Some(&Value::Flag));

@@ -67,13 +67,16 @@ pub(super) fn choose(devices: &[Box<dyn BlockDevice>], name: Option<&str>) -> Re
         let names: BTreeSet<String> = labels.into_iter().map(|(_, _, pool)| pool.name).collect();
         return Err(Error::SeveralPools(names.into_iter().collect()));
     }
-    let (_, newest, pool) =
-        labels.iter().max_by_key(|(_, label, _)| label.config.number("txg")).ok_or(Error::NoPool)?;
+    let (_, newest, pool) = labels
+        .iter()
+        .max_by_key(|(_, label, _)| label.config.number("txg"))
+        .ok_or(Error::NoPool)?;
     if pool.is_destroyed {
         return Err(Error::Destroyed);
     }
     let uberblocks = labels.iter().filter_map(|(_, label, _)| label.uberblock.as_ref());
-    let uberblock = uberblocks.max_by_key(|uberblock| uberblock.rank()).ok_or(Error::NoUberblock)?;
+    let uberblock =
+        uberblocks.max_by_key(|uberblock| uberblock.rank()).ok_or(Error::NoUberblock)?;
     let members = members(&labels);
     let tops = tops(&labels, &members)?;
     Ok(Found { uberblock: uberblock.clone(), config: newest.config.clone(), tops, members })
@@ -92,10 +95,7 @@ fn members(labels: &[(usize, Label, PoolLabel)]) -> Members {
 }
 
 /// The top-level virtual devices that labels describe, each by its newest label.
-fn tops(
-    labels: &[(usize, Label, PoolLabel)],
-    members: &Members,
-) -> Result<BTreeMap<u64, Top>> {
+fn tops(labels: &[(usize, Label, PoolLabel)], members: &Members) -> Result<BTreeMap<u64, Top>> {
     let mut newest: BTreeMap<u64, (u64, &List)> = BTreeMap::new();
     for (_, label, _) in labels {
         let Some(tree) = label.config.list("vdev_tree") else { continue };

@@ -6,7 +6,7 @@ mod find;
 pub use features::{FEATURES, Feature, FeatureState};
 pub use find::{PoolLabel, scan};
 
-use crate::block::{Store, BlockPointer};
+use crate::block::{BlockPointer, Store};
 use crate::bytes::index;
 use crate::checksum::Salt;
 use crate::device::BlockDevice;
@@ -80,7 +80,8 @@ impl Pool {
         let active = features.iter().filter(|(_, state)| state.is_active());
         let (reading, writing): (Vec<_>, Vec<_>) = active.partition(|(_, state)| state.for_reading);
         features::check(reading.into_iter().map(|(guid, _)| guid.clone()))?;
-        let unsupported_for_writing = features::unknown(writing.into_iter().map(|(guid, _)| guid.clone()));
+        let unsupported_for_writing =
+            features::unknown(writing.into_iter().map(|(guid, _)| guid.clone()));
         let config = trust_config(&mut store, &metadata, &members)?;
         if let Some(salt) = read_salt(&store, &metadata)? {
             store.set_salt(salt);

@@ -82,8 +82,6 @@ pub(crate) struct Top {
     pub(crate) guid: u64,
     pub(crate) ashift: u32,
     pub(crate) is_log: bool,
-    /// Bytes that can be allocated, as the configuration says.
-    pub(crate) asize: u64,
     pub(crate) node: Node,
 }
 

@@ -77,8 +77,7 @@ pub(super) fn read(
     request: Request<'_>,
 ) -> Result<Vec<u8>, Fault> {
     let Request { offset, len, birth, unchecked, accept } = request;
-    let columns =
-        layout(offset, len, ashift, children.len(), parity).ok_or(Fault::Unreadable)?;
+    let columns = layout(offset, len, ashift, children.len(), parity).ok_or(Fault::Unreadable)?;
     let data = alloc::vec![None; columns.len()];
     let mut stripe = Stripe { vdevs, children, parity, columns, data };
     let count = stripe.columns.len();
@@ -133,11 +132,7 @@ impl Stripe<'_> {
     }
 
     /// Tries to make the block with the columns that are missing and `wrong` more replaced.
-    fn reconstruct(
-        &self,
-        wrong: usize,
-        accept: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Option<Vec<u8>> {
+    fn reconstruct(&self, wrong: usize, accept: &mut dyn FnMut(&[u8]) -> bool) -> Option<Vec<u8>> {
         let (parity, count) = (self.parity, self.columns.len());
         let is_there = |at: &usize| self.data.get(*at).is_some_and(Option::is_some);
         let missing: Vec<usize> = (parity..count).filter(|at| !is_there(at)).collect();

@@ -36,7 +36,6 @@ pub(crate) fn build(config: &List, members: &Members) -> Result<Top, Error> {
         guid: number("guid")?,
         ashift: u32::try_from(ashift).map_err(|_| Error::MalformedLabel("ashift"))?,
         is_log: config.number("is_log").unwrap_or(0) != 0,
-        asize: config.number("asize").unwrap_or(0),
         node,
     })
 }
@@ -47,16 +46,24 @@ fn build_node(config: &List, members: &Members, depth: usize) -> Result<Node, Er
     if depth > MAX_DEPTH || children.len() > MAX_CHILDREN {
         return Err(Error::MalformedLabel("children of a virtual device"));
     }
-    let children =
-        || children.iter().map(|child| build_node(child, members, depth + 1)).collect::<Result<Vec<_>, _>>();
+    let children = || {
+        children
+            .iter()
+            .map(|child| build_node(child, members, depth + 1))
+            .collect::<Result<Vec<_>, _>>()
+    };
     Ok(match kind {
         "disk" | "file" => Node::Leaf(leaf(config, members)?),
         "mirror" | "replacing" | "spare" => Node::Mirror(children()?),
-        "raidz" if config.lookup("raidz_expand_txgs").is_some() || config.lookup("raidz_expanding").is_some() => {
+        "raidz"
+            if config.lookup("raidz_expand_txgs").is_some()
+                || config.lookup("raidz_expanding").is_some() =>
+        {
             Node::Unsupported(String::from("expanded raidz"))
         }
         "raidz" => {
-            let parity = config.number("nparity").filter(|parity| (1..=MAX_PARITY).contains(parity));
+            let parity =
+                config.number("nparity").filter(|parity| (1..=MAX_PARITY).contains(parity));
             let parity = parity.ok_or(Error::MalformedLabel("parity"))?;
             let children = children()?;
             let parity = usize::try_from(parity).unwrap_or(usize::MAX);
@@ -73,7 +80,8 @@ fn build_node(config: &List, members: &Members, depth: usize) -> Result<Node, Er
 fn leaf(config: &List, members: &Members) -> Result<Leaf, Error> {
     let guid = config.number("guid").ok_or(Error::MalformedLabel("guid"))?;
     let unusable = ["faulted", "removed", "resilver_txg"];
-    let is_doubtful = unusable.iter().any(|flag| config.number(flag).is_some_and(|value| value != 0));
+    let is_doubtful =
+        unusable.iter().any(|flag| config.number(flag).is_some_and(|value| value != 0));
     Ok(Leaf {
         guid,
         device: members.get(&guid).map(|(device, _)| *device),

@@ -53,9 +53,9 @@ impl Fat {
             // Integers count from their least significant byte.
             let (words, _) = key.as_chunks::<8>();
             let first = words.first().map_or(0, |word| u64::from_be_bytes(*word));
-            let all = words.iter().fold(self.salt, |hash, word| {
-                crc(hash, &u64::from_be_bytes(*word).to_le_bytes())
-            });
+            let all = words
+                .iter()
+                .fold(self.salt, |hash, word| crc(hash, &u64::from_be_bytes(*word).to_le_bytes()));
             if self.flags & PREHASHED_KEYS != 0 { first } else { all }
         };
         cut(hash, if self.flags & HASH64 != 0 { 48 } else { HASH_BITS })
@@ -74,7 +74,8 @@ impl Fat {
         }
         let missing = Malformed("table: table of leaves").at(object.place);
         let per_block = object.block_bytes() / 8;
-        let number = self.table_block.checked_add(slot / per_block).ok_or_else(|| missing.clone())?;
+        let number =
+            self.table_block.checked_add(slot / per_block).ok_or_else(|| missing.clone())?;
         if slot / per_block >= self.table_blocks {
             return Err(missing);
         }
@@ -89,7 +90,12 @@ impl Fat {
         Leaf::new(block).map_err(|error| error.at(object.place))
     }
 
-    pub(super) fn lookup(&self, store: &Store, object: &Object, key: &[u8]) -> Result<Option<Value>> {
+    pub(super) fn lookup(
+        &self,
+        store: &Store,
+        object: &Object,
+        key: &[u8],
+    ) -> Result<Option<Value>> {
         let hash = self.hash(key);
         let leaf = self.leaf(store, object, hash)?;
         let key_width = if self.flags & INTEGER_KEYS == 0 { 1 } else { 8 };

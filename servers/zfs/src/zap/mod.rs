@@ -69,11 +69,11 @@ impl Value {
 
 /// An entry of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The name without NUL, or 64-bit integers, most significant byte first.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// What it stands for.
-    pub value: Value,
+    pub(crate) value: Value,
     /// Where it stands in the order of the table: the hash's upper bits and a counter.
     position: Position,
 }
@@ -98,13 +98,6 @@ impl Position {
     const fn cookie(self) -> u64 {
         (self.hash >> 32) << 28 | (self.counter as u64 & 0xfff_ffff)
     }
-}
-
-/// Names of a table are compared in a normal form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Normalization {
-    /// The flags; 0 for none.
-    pub(crate) flags: u64,
 }
 
 enum Form {
@@ -132,18 +125,18 @@ impl<'a> Zap<'a> {
         Ok(Self { store, object, form })
     }
 
-    /// Returns how names are compared.
-    pub(crate) const fn normalization(&self) -> Normalization {
+    /// Tells whether the hash of a name is that of a normal form of it.
+    pub(crate) const fn normalizes(&self) -> bool {
         match &self.form {
-            Form::Micro(micro) => Normalization { flags: micro.normalization },
-            Form::Fat(fat) => Normalization { flags: fat.normalization },
+            Form::Micro(micro) => micro.normalization != 0,
+            Form::Fat(fat) => fat.normalization != 0,
         }
     }
 
     /// Returns what exactly this name stands for.
     pub(crate) fn lookup(&self, name: &[u8]) -> Result<Option<Value>> {
         // The hash of a table that normalizes is of the normal form: look at everything instead.
-        if self.normalization().flags != 0 {
+        if self.normalizes() {
             let entries = self.entries_from(0)?;
             let mut found = entries.filter(|entry| entry.as_ref().map_or(true, |e| e.name == name));
             return found.next().transpose().map(|entry| entry.map(|entry| entry.value));

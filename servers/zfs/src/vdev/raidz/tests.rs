@@ -45,7 +45,7 @@ fn vdevs(devices: Vec<Vec<u8>>, parity: usize, absent: &[usize]) -> Vdevs {
     };
     let children = (0..devices.len()).map(|at| Node::Leaf(leaf(at))).collect();
     let node = Node::Raidz { parity, children };
-    let top = Top { id: 0, guid: 9, ashift: 9, is_log: false, asize: 0, node };
+    let top = Top { id: 0, guid: 9, ashift: 9, is_log: false, node };
     let boxed = devices.into_iter().map(|device| Box::new(device) as Box<dyn BlockDevice>);
     Vdevs::new(boxed.collect(), BTreeMap::from([(0, top)]))
 }
@@ -53,7 +53,10 @@ fn vdevs(devices: Vec<Vec<u8>>, parity: usize, absent: &[usize]) -> Vdevs {
 #[test]
 fn a_small_block_uses_few_columns_and_a_large_one_all() {
     let small = layout(3 << 9, 512, 9, 5, 2).unwrap();
-    assert_eq!(small.iter().map(|c| (c.child, c.offset)).collect::<Vec<_>>(), [(3, 0), (4, 0), (0, 512)]);
+    assert_eq!(
+        small.iter().map(|c| (c.child, c.offset)).collect::<Vec<_>>(),
+        [(3, 0), (4, 0), (0, 512)]
+    );
     let large = layout(0, 7 << 9, 9, 5, 2).unwrap();
     assert_eq!(large.iter().map(|c| c.len >> 9).collect::<Vec<_>>(), [3, 3, 3, 2, 2]);
     let swapped = layout(1 << 20, 512, 9, 3, 1).unwrap();
