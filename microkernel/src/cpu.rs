@@ -1,8 +1,8 @@
 //! Per-core set-up of system registers, and what the core can do.
 
 use aarch64_cpu::registers::{
-    CNTKCTL_EL1, CPACR_EL1, ID_AA64DFR0_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1, ID_AA64MMFR1_EL1,
-    ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, MDSCR_EL1, Readable, SCTLR_EL1, Writeable,
+    CNTKCTL_EL1, CPACR_EL1, ID_AA64DFR0_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1,
+    ID_AA64MMFR1_EL1, ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, MDSCR_EL1, Readable, SCTLR_EL1, Writeable,
 };
 use core::arch::asm;
 use microkernel_platform::hwcap::IdRegisters;

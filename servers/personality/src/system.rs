@@ -73,6 +73,9 @@ pub struct System {
     pub tty: Option<Arc<Tty>>,
     /// The name of the machine (`sethostname`).
     pub host_name: Mutex<Vec<u8>>,
+    /// Held while a process group is signalled, and while a new process or thread is entered: it
+    /// gets the signal itself, or its parent had it before.
+    pub entry: Mutex<()>,
     tree: Mutex<Tree>,
 }
 
@@ -94,6 +97,7 @@ impl System {
             vfs,
             tty,
             host_name: Mutex::new(b"osv".to_vec()),
+            entry: Mutex::new(()),
             tree: Mutex::new(Tree::default()),
         }
     }

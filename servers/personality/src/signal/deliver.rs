@@ -16,8 +16,20 @@ use crate::task::{exit, work};
 pub struct Interrupted {
     /// What x0 was.
     pub x0: u64,
-    /// Whether `SA_RESTART` restarts it.
-    pub is_restartable: bool,
+    /// Whether it is made again after a handler.
+    pub restarts: Restarts,
+}
+
+/// When a call that a signal interrupted is made again after the handler; without a handler it
+/// always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restarts {
+    /// Never: the program gets `EINTR`.
+    Never,
+    /// If the action has `SA_RESTART`.
+    OnRequest,
+    /// Always: the program never gets `EINTR`.
+    Always,
 }
 
 /// How a thread goes on.
@@ -63,10 +75,15 @@ pub fn handle_work(ctx: &mut Ctx<'_>, mut interrupted: Option<Interrupted>) -> F
     }
 }
 
-/// Prepares an interrupted call for its restart after the handler, if the action wants that.
+/// Prepares an interrupted call for its restart after the handler, if it is made again.
 fn restart(ctx: &mut Ctx<'_>, interrupted: Option<Interrupted>, action: &Action) {
     let Some(call) = interrupted else { return };
-    if call.is_restartable && action.has(linux::SA_RESTART) {
+    let restarts = match call.restarts {
+        Restarts::Never => false,
+        Restarts::OnRequest => action.has(linux::SA_RESTART),
+        Restarts::Always => true,
+    };
+    if restarts {
         ctx.registers.x[0] = call.x0;
         ctx.registers.pc = ctx.registers.pc.wrapping_sub(4);
     } else {

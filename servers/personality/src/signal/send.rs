@@ -70,6 +70,7 @@ pub fn force(task: &Arc<Task>, info: SigInfo) {
 
 /// Sends a signal to every process of a group; gives how many there were.
 pub fn to_group(system: &System, group: u32, info: SigInfo) -> usize {
+    let _entry = system.entry.lock();
     let members: Vec<Arc<Process>> = system
         .processes()
         .into_iter()

@@ -281,10 +281,15 @@ pub const fn encode(result: Result<u64, Errno>) -> u64 {
     }
 }
 
-/// Tells whether `SA_RESTART` restarts a call.
+/// Tells when a call that a signal interrupted is made again.
 #[must_use]
-pub fn is_restartable(number: u64) -> bool {
-    RESTARTS.get(number as usize / 64).is_some_and(|bits| bits >> (number % 64) & 1 != 0)
+pub fn restarts(number: u64) -> Restarts {
+    if [linux::__NR_clone, linux::__NR_clone3].map(u64::from).contains(&number) {
+        return Restarts::Always;
+    }
+    let is_marked = |bits: &u64| bits >> (number % 64) & 1 != 0;
+    let on_request = RESTARTS.get(number as usize / 64).is_some_and(is_marked);
+    if on_request { Restarts::OnRequest } else { Restarts::Never }
 }
 
 /// Gives the error that the row says.
@@ -339,8 +344,9 @@ mod tests {
     #[test]
     fn errors_are_negative_numbers() {
         assert_eq!(encode(Err(Errno::EINTR)) as i64, -4);
-        assert!(is_restartable(u64::from(linux::__NR_read)));
-        assert!(!is_restartable(u64::from(linux::__NR_nanosleep)));
-        assert!(!is_restartable(u64::MAX));
+        assert_eq!(restarts(u64::from(linux::__NR_read)), Restarts::OnRequest);
+        assert_eq!(restarts(u64::from(linux::__NR_clone)), Restarts::Always);
+        assert_eq!(restarts(u64::from(linux::__NR_nanosleep)), Restarts::Never);
+        assert_eq!(restarts(u64::MAX), Restarts::Never);
     }
 }

@@ -53,10 +53,17 @@ impl Request {
 
 /// Makes a thread or a process; gives its id.
 ///
+/// A signal that waits comes first, and the call again after it (`EINTR`, which the program does not
+/// see): what the handler does is then in the child too, and a signal to the whole group misses
+/// nobody.
+///
 /// # Errors
-/// `EINVAL`, `EAGAIN`, `ENOMEM`.
+/// `EINTR`, `EINVAL`, `EAGAIN`, `ENOMEM`.
 pub fn clone(ctx: &mut Ctx<'_>, request: &Request) -> Result<u64, Errno> {
     request.check()?;
+    if ctx.task.is_interrupted() {
+        return Err(Errno::EINTR);
+    }
     let system = ctx.task.process.system.clone();
     let tid = system.with_tree(|tree| tree.next_pid()).ok_or(Errno::EAGAIN)?;
     let is_thread = request.has(linux::CLONE_THREAD);
@@ -67,16 +74,9 @@ pub fn clone(ctx: &mut Ctx<'_>, request: &Request) -> Result<u64, Errno> {
     let task = Task::new(process.clone(), tid, name, child_signals(ctx.task, request), carrier);
     let task = Arc::new(task);
     note_ids(ctx, request, &task);
-    let is_entered = system.with_tree(|tree| {
-        if is_thread {
-            return tree.insert_task(&task);
-        }
-        tree.insert_process(&task);
-        true
-    });
-    if !is_entered {
+    if let Err(error) = enter(ctx.task, &task) {
         task.carrier().clone().release();
-        return Err(Errno::EAGAIN);
+        return Err(error);
     }
     ctx.task.carrier().sync_fp();
     let mut registers = *ctx.registers;
@@ -92,6 +92,22 @@ pub fn clone(ctx: &mut Ctx<'_>, request: &Request) -> Result<u64, Errno> {
         wait_for_release(ctx, &process);
     }
     Ok(u64::from(tid))
+}
+
+/// Enters a new thread, of a new process or of its parent's, into the tree.
+fn enter(parent: &Task, task: &Arc<Task>) -> Result<(), Errno> {
+    let system = &task.process.system;
+    let _entry = system.entry.lock();
+    if parent.is_interrupted() {
+        return Err(Errno::EINTR);
+    }
+    system.with_tree(|tree| {
+        if task.tid == task.process.pid {
+            tree.insert_process(task);
+            return Ok(());
+        }
+        if tree.insert_task(task) { Ok(()) } else { Err(Errno::EAGAIN) }
+    })
 }
 
 fn make_process(ctx: &Ctx<'_>, request: &Request, pid: u32) -> Result<Arc<Process>, Errno> {

@@ -16,25 +16,15 @@ const CRYPTO_KEY: &str = "com.datto:crypto_key_obj";
 /// Kinds of objects whose blocks are a table because their first byte says so.
 const ZAP_FLAG: u8 = 0x80;
 
-/// What a dataset is.
+/// What a dataset is, or is a snapshot of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatasetKind {
     /// A file system.
     Filesystem,
     /// A volume.
     Volume,
-    /// A snapshot of a file system.
-    FilesystemSnapshot,
-    /// A snapshot of a volume.
-    VolumeSnapshot,
-}
-
-impl DatasetKind {
-    /// Tells whether it is a snapshot.
-    #[must_use]
-    pub const fn is_snapshot(self) -> bool {
-        matches!(self, Self::FilesystemSnapshot | Self::VolumeSnapshot)
-    }
+    /// It cannot be told: its first block cannot be read. Mounting it says why.
+    Unknown,
 }
 
 /// The record of a directory of the tree.
@@ -165,6 +155,7 @@ pub struct Dataset {
     /// Its object in the pool's metadata.
     pub(super) object: u64,
     pub(super) kind: DatasetKind,
+    pub(super) is_snapshot: bool,
     pub(super) record: Record,
     pub(super) directory: Directory,
 }
@@ -178,15 +169,12 @@ impl Dataset {
     ) -> Result<Self> {
         let record = Record::read(pool, object)?;
         let is_snapshot = object != directory.head;
-        let set = pool.object_set(object, &record.pointer);
-        let kind = match (set?.kind, is_snapshot) {
-            (SetKind::Filesystem, false) => DatasetKind::Filesystem,
-            (SetKind::Filesystem, true) => DatasetKind::FilesystemSnapshot,
-            (SetKind::Volume, false) => DatasetKind::Volume,
-            (SetKind::Volume, true) => DatasetKind::VolumeSnapshot,
-            _ => return Err(Error::NotAFilesystem),
+        let kind = match pool.object_set(object, &record.pointer).map(|set| set.kind) {
+            Ok(SetKind::Filesystem) => DatasetKind::Filesystem,
+            Ok(SetKind::Volume) => DatasetKind::Volume,
+            _ => DatasetKind::Unknown,
         };
-        Ok(Self { name, object, kind, record, directory })
+        Ok(Self { name, object, kind, is_snapshot, record, directory })
     }
 
     /// Returns the full name, with `@` before that of a snapshot.
@@ -199,6 +187,12 @@ impl Dataset {
     #[must_use]
     pub const fn kind(&self) -> DatasetKind {
         self.kind
+    }
+
+    /// Tells whether it is a snapshot.
+    #[must_use]
+    pub const fn is_snapshot(&self) -> bool {
+        self.is_snapshot
     }
 
     /// Returns its identity.

@@ -81,11 +81,10 @@ impl Dataset {
         let levels = self.levels(pool)?;
         let mut properties = self.statistics(pool)?;
         let scope = match self.kind {
-            DatasetKind::Filesystem => FILESYSTEM,
             DatasetKind::Volume => VOLUME,
-            DatasetKind::FilesystemSnapshot => SNAPSHOT | FILESYSTEM,
-            DatasetKind::VolumeSnapshot => SNAPSHOT | VOLUME,
+            DatasetKind::Filesystem | DatasetKind::Unknown => FILESYSTEM,
         };
+        let scope = if self.is_snapshot { scope | SNAPSHOT } else { scope };
         for known in KNOWN.iter().filter(|known| known.applies_to(scope)) {
             let set = self.find(&levels, known.name, known.is_inherited);
             properties.push(self.known(known, set));
@@ -107,7 +106,7 @@ impl Dataset {
     /// Reads what is stored on the dataset and on those above it.
     fn levels(&self, pool: &Pool) -> Result<Vec<Level>> {
         let mut levels = Vec::new();
-        if self.kind.is_snapshot() {
+        if self.is_snapshot {
             let values = stored(pool, self.record.properties)?;
             levels.push(Level { name: self.name.clone(), values, is_snapshot: true });
         }

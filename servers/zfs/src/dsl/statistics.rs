@@ -23,9 +23,9 @@ impl Dataset {
     pub(super) fn statistics(&self, pool: &Pool) -> Result<Vec<Property>> {
         let record = &self.record;
         let kind = match self.kind {
-            DatasetKind::Filesystem => "filesystem",
+            _ if self.is_snapshot => "snapshot",
             DatasetKind::Volume => "volume",
-            _ => "snapshot",
+            DatasetKind::Filesystem | DatasetKind::Unknown => "filesystem",
         };
         let ratio = ratio(record.uncompressed, record.compressed);
         let mut all = alloc::vec![
@@ -39,13 +39,15 @@ impl Dataset {
             Property::system("refcompressratio", &ratio),
             Property::system("written", self.written(pool)?),
         ];
-        if self.kind.is_snapshot() {
+        if self.is_snapshot {
             all.push(Property::system("compressratio", &ratio));
             self.snapshot_statistics(pool, &mut all)?;
         } else {
             self.head_statistics(pool, &mut all)?;
         }
-        self.format_properties(pool, &mut all)?;
+        if self.kind != DatasetKind::Unknown {
+            self.format_properties(pool, &mut all)?;
+        }
         Ok(all)
     }
 
@@ -110,7 +112,7 @@ impl Dataset {
         if set.kind == SetKind::Volume {
             let size = zpl::volume_size(pool, &set)?.to_string();
             all.push(Property { name: "volsize".into(), value: size, source: Source::Local });
-            if !self.kind.is_snapshot() {
+            if !self.is_snapshot {
                 let bytes = zpl::volume_block_bytes(pool, &set)?;
                 all.push(Property::system("volblocksize", bytes));
             }

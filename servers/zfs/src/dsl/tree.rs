@@ -105,6 +105,5 @@ impl Pool {
 
 /// Snapshots come right behind what they are of, in the order in which they were made.
 fn order(dataset: &Dataset) -> (Vec<&str>, bool, u64) {
-    let is_snapshot = dataset.kind.is_snapshot();
-    (dataset.head_name().split('/').collect(), is_snapshot, dataset.record.creation_txg)
+    (dataset.head_name().split('/').collect(), dataset.is_snapshot, dataset.record.creation_txg)
 }
