@@ -4,8 +4,8 @@
 //! root's name; so there is no second way to make objects.
 
 use crate::Kernel;
+use crate::calls::Call;
 use crate::cap::{Binding, Cap, derivation};
-use crate::entry::Call;
 use crate::machine::Machine;
 use crate::object::cspace::CSpace;
 use crate::object::thread::{Thread, binding_slot};

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`entry`] | the one door: a trap comes in, registers change, a thread is chosen |
+//! | `calls` | the system-call table's calls |
 //! | [`boot`] | the first program's objects |
 //! | [`machine`] | the only view of hardware |
 //! | [`cap`] | capabilities, slots, derivation, what follows when they go |
@@ -23,6 +24,7 @@
 #![deny(unsafe_code)]
 
 pub mod boot;
+mod calls;
 pub mod cap;
 pub mod entry;
 #[cfg(any(test, feature = "fake"))]

@@ -21,7 +21,7 @@
 //!
 //! A thread that holds a lock takes only locks further right:
 //!
-//! - `ProcessSignals` → `TaskSignals`
+//! - `System::entry` → `ProcessSignals` → `TaskSignals`
 //! - `FdTable` → the offset of an `OpenFile` → what vnodes hold
 //! - `AddressSpace` → what vnodes hold for their pages → frames, the kit of a VSpace
 //!

@@ -99,8 +99,7 @@ fn run_guest(ctx: &mut Ctx<'_>) {
 fn after_syscall(ctx: &mut Ctx<'_>, number: u64, x0: u64, result: u64) -> Flow {
     let is_interrupted =
         result == table::encode(Err(Errno::EINTR)) && number != u64::from(linux::__NR_rt_sigreturn);
-    let interrupted =
-        is_interrupted.then(|| Interrupted { x0, restarts: table::restarts(number) });
+    let interrupted = is_interrupted.then(|| Interrupted { x0, restarts: table::restarts(number) });
     handle_work(ctx, interrupted)
 }
 

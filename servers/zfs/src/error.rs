@@ -59,7 +59,7 @@ pub enum Damage {
     /// The block's pointer says something impossible; the text names the field.
     Pointer(&'static str),
     /// The checksum algorithm is one that this library does not have.
-    UnknownChecksum(&'static str),
+    UnknownChecksum(u8),
     /// The compression algorithm is one that this library does not have.
     UnknownCompression(u8),
     /// The block is encrypted.
@@ -75,7 +75,7 @@ impl fmt::Display for Damage {
             Self::Checksum => f.write_str("no copy has the right checksum"),
             Self::Compression => f.write_str("the content does not decompress"),
             Self::Pointer(what) => write!(f, "the block pointer is malformed: {what}"),
-            Self::UnknownChecksum(name) => write!(f, "the checksum {name} is not supported"),
+            Self::UnknownChecksum(id) => write!(f, "checksum {id} is not supported"),
             Self::UnknownCompression(id) => write!(f, "compression {id} is not supported"),
             Self::Encrypted => f.write_str("the block is encrypted"),
             Self::Redacted => f.write_str("the block was redacted"),

@@ -2,7 +2,7 @@
 
 use super::{Cap, Owner, derivation};
 use crate::Kernel;
-use crate::entry::Call;
+use crate::calls::Call;
 use crate::machine::Machine;
 use crate::store::SlotRef;
 use ipc_proto::abi::status::{Rejection, SyscallError};

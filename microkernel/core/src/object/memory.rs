@@ -1,8 +1,8 @@
 //! Memory: mappable ranges. A Memory is its capability; there is no object behind it.
 
 use crate::Kernel;
+use crate::calls::Call;
 use crate::cap::{Cap, derivation};
-use crate::entry::Call;
 use crate::machine::Machine;
 use crate::store::PhysAddr;
 use ipc_proto::abi::layout::PAGE_BYTES;

@@ -5,7 +5,9 @@ use super::endpoint::{Endpoint, Reply};
 use super::guest::Guest;
 use super::notification::Notification;
 use super::vspace::VSpace;
-use crate::cap::{BINDINGS, Binding, Slot};
+use crate::Kernel;
+use crate::cap::{BINDINGS, Binding, Slot, derivation};
+use crate::machine::Machine;
 use crate::store::{Header, Object, PhysAddr, Ref, SlotRef, Store};
 use ipc_proto::abi::message::MessageInfo;
 use ipc_proto::abi::word::ObjectKind;
@@ -165,4 +167,62 @@ pub fn binding_slot(store: &Store, thread: Ref<Thread>, binding: Binding) -> Slo
         Binding::Notification => notification,
         Binding::Guest => guest,
     })
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Puts a capability derived from `source` into the binding slot `target`, whose old
+    /// capability goes first.
+    pub(crate) fn bind(&mut self, source: SlotRef, target: SlotRef) {
+        // A binding slot is never an attachment, so this is done in one step.
+        let _ = self.delete_slot(target);
+        let place = self.store.slot(source);
+        let (cap, rights) = (place.cap, place.rights);
+        derivation::retain(&mut self.store, &cap);
+        derivation::insert_child(&mut self.store, source, target, cap, rights);
+    }
+
+    /// Binds a thread to a CSpace and a VSpace, each named by its slot and object.
+    pub(crate) fn set_spaces(
+        &mut self,
+        thread: Ref<Thread>,
+        (from_cspace, cspace): (SlotRef, Ref<CSpace>),
+        (from_vspace, vspace): (SlotRef, Ref<VSpace>),
+    ) {
+        let is_bound_to =
+            |state: &Thread| (state.cspace == Some(cspace), state.vspace == Some(vspace));
+        let (same_cspace, same_vspace) = is_bound_to(self.store.get(thread));
+        if !same_cspace {
+            let target = binding_slot(&self.store, thread, Binding::CSpace);
+            self.bind(from_cspace, target);
+            self.store.get_mut(thread).cspace = Some(cspace);
+        }
+        if !same_vspace {
+            let target = binding_slot(&self.store, thread, Binding::VSpace);
+            let state = self.store.get(thread).state;
+            self.bind(from_vspace, target);
+            // Losing the old address space stopped the thread; it has the new one already.
+            let thread = self.store.get_mut(thread);
+            thread.state = state;
+            thread.vspace = Some(vspace);
+        }
+        self.refresh_if_current(thread);
+    }
+
+    /// Sets a thread's own priority and slice; while it serves a call it keeps its caller's.
+    pub(crate) fn set_schedule(&mut self, thread: Ref<Thread>, priority: u8, slice: u64) {
+        let state = self.store.get(thread);
+        let (is_own, is_queued) = (state.priority == state.base_priority, state.is_queued);
+        if is_queued {
+            self.cpus[0].ready.remove(&mut self.store, thread);
+        }
+        let state = self.store.get_mut(thread);
+        state.slice = slice;
+        state.base_priority = priority;
+        if is_own {
+            state.priority = priority;
+        }
+        if is_queued {
+            self.cpus[0].ready.push_back(&mut self.store, thread);
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Sending signals: to a thread, a process, a process group.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::{Action, SigInfo, SigSet, Signal};
@@ -70,13 +69,22 @@ pub fn force(task: &Arc<Task>, info: SigInfo) {
 
 /// Sends a signal to every process of a group; gives how many there were.
 pub fn to_group(system: &System, group: u32, info: SigInfo) -> usize {
+    to_each(system, Some(info), |process| process.group.load(Ordering::Relaxed) == group)
+}
+
+/// Sends a signal, if given, to every process that `is_meant`; gives how many there were. A child
+/// that is made meanwhile gets it too, or its parent before it.
+pub fn to_each(
+    system: &System,
+    info: Option<SigInfo>,
+    is_meant: impl Fn(&Process) -> bool,
+) -> usize {
     let _entry = system.entry.lock();
-    let members: Vec<Arc<Process>> = system
-        .processes()
-        .into_iter()
-        .filter(|process| process.group.load(Ordering::Relaxed) == group)
-        .collect();
-    members.iter().for_each(|process| to_process(process, info));
+    let mut members = system.processes();
+    members.retain(|process| is_meant(process));
+    if let Some(info) = info {
+        members.iter().for_each(|process| to_process(process, info));
+    }
     members.len()
 }
 

@@ -9,6 +9,7 @@ use crate::errno::Errno;
 use crate::signal::{
     Action, AltStack, Origin, SigInfo, SigSet, Signal, deliver, frame, info, send, set_mask,
 };
+use crate::task::Process;
 use crate::task::work;
 
 /// Size of `sigset_t`.
@@ -187,29 +188,17 @@ fn kill_info(ctx: &Ctx<'_>, number: u64, code: i32) -> Result<Option<SigInfo>, E
 pub fn kill(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     let info = kill_info(ctx, args[1], SigInfo::USER)?;
     let system = &ctx.task.process.system;
-    let to_group = |group: u32| {
-        let members: alloc::vec::Vec<_> = system
-            .processes()
-            .into_iter()
-            .filter(|process| process.group.load(Ordering::Relaxed) == group)
-            .collect();
-        if members.is_empty() {
-            return Err(Errno::ESRCH);
-        }
-        if let Some(info) = info {
-            members.iter().for_each(|process| send::to_process(process, info));
-        }
-        Ok(0)
+    let to_each = |is_meant: &dyn Fn(&Process) -> bool| match send::to_each(system, info, is_meant)
+    {
+        0 => Err(Errno::ESRCH),
+        _ => Ok(0),
     };
+    let to_group = |group| to_each(&|process| process.group.load(Ordering::Relaxed) == group);
     match args[0] as i32 {
         0 => to_group(ctx.process().group.load(Ordering::Relaxed)),
         -1 => {
             let own = ctx.process().pid;
-            let others = system.processes();
-            let mut others = others.iter().filter(|process| process.pid > 1 && process.pid != own);
-            let Some(info) = info else { return Ok(0) };
-            let count = others.by_ref().map(|process| send::to_process(process, info)).count();
-            if count == 0 { Err(Errno::ESRCH) } else { Ok(0) }
+            to_each(&|process| process.pid > 1 && process.pid != own)
         }
         group if group < 0 => to_group(group.unsigned_abs()),
         pid => {

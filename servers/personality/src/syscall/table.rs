@@ -14,6 +14,7 @@ use super::{
     poll, process, signal, stat, system, time, timer,
 };
 use crate::errno::Errno;
+use crate::signal::deliver::Restarts;
 
 /// Numbers are below this.
 pub const LIMIT: usize = 512;

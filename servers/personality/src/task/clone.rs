@@ -73,11 +73,11 @@ pub fn clone(ctx: &mut Ctx<'_>, request: &Request) -> Result<u64, Errno> {
     let name = ctx.task.name.lock().clone();
     let task = Task::new(process.clone(), tid, name, child_signals(ctx.task, request), carrier);
     let task = Arc::new(task);
-    note_ids(ctx, request, &task);
     if let Err(error) = enter(ctx.task, &task) {
         task.carrier().clone().release();
         return Err(error);
     }
+    note_ids(ctx, request, &task);
     ctx.task.carrier().sync_fp();
     let mut registers = *ctx.registers;
     registers.x[0] = 0;

@@ -21,6 +21,7 @@ use crate::mm::fake::FakeTranslation;
 use crate::mm::layout::Layout;
 use crate::random::Random;
 use crate::run::blank_record;
+use crate::signal::deliver::Restarts;
 use crate::signal::{Action, SigInfo, SigSet, Signal, TaskSignals, deliver, send, set_mask};
 use crate::sync::Mutex;
 use crate::syscall::Ctx;
@@ -279,7 +280,7 @@ fn a_blocked_signal_waits_and_a_thread_that_takes_it_is_found() {
 #[test]
 fn an_interrupted_call_restarts_only_as_its_signal_says() {
     let world = world();
-    let call = deliver::Interrupted { x0: 77, is_restartable: true };
+    let call = deliver::Interrupted { x0: 77, restarts: Restarts::OnRequest };
     let run = |flags: u32, call| {
         let action = Action { handler: 0x4000, flags: u64::from(flags), ..Action::NONE };
         world.first.process.signals.lock().set_action(Signal::SIGUSR1, action);
@@ -296,6 +297,25 @@ fn an_interrupted_call_restarts_only_as_its_signal_says() {
     };
     assert_eq!(run(linux::SA_RESTART, call), (0x2000, 77));
     assert_eq!(run(0, call), (0x2004, 1));
-    let never = deliver::Interrupted { is_restartable: false, ..call };
+    let never = deliver::Interrupted { restarts: Restarts::Never, ..call };
     assert_eq!(run(linux::SA_RESTART, never), (0x2004, 1));
+    let always = deliver::Interrupted { restarts: Restarts::Always, ..call };
+    assert_eq!(run(0, always), (0x2000, 77));
+}
+
+#[test]
+fn a_signal_that_waits_comes_before_a_new_child() {
+    let world = world();
+    let fork = || {
+        let request = clone::Request::default();
+        world.with(&world.first, |ctx| clone::clone(ctx, &request))
+    };
+    let action = Action { handler: 0x4000, ..Action::NONE };
+    world.first.process.signals.lock().set_action(Signal::SIGINT, action);
+    let group = world.first.process.group.load(Ordering::Relaxed);
+    send::to_group(&world.first.process.system, group, SigInfo::kernel(Signal::SIGINT));
+    assert_eq!(fork(), Err(Errno::EINTR));
+    assert_eq!(world.first.process.system.processes().len(), 1);
+    set_mask(&world.first, SigSet::of(Signal::SIGINT));
+    assert!(fork().is_ok(), "a blocked one can wait");
 }

@@ -97,7 +97,11 @@ impl Segment {
     /// `EFAULT` if it leaves the program's part of the address space.
     pub fn new(address: u64, length: u64) -> Result<Self, Errno> {
         let length = length as usize;
-        if is_guest_range(address, length) { Ok(Self { address, length }) } else { Err(Errno::EFAULT) }
+        if is_guest_range(address, length) {
+            Ok(Self { address, length })
+        } else {
+            Err(Errno::EFAULT)
+        }
     }
 }
 
@@ -115,11 +119,7 @@ impl<'a> Guest<'a> {
     /// # Errors
     /// `EFAULT` if the whole of it, not only the part that is moved, leaves the program's part of
     /// the address space.
-    pub fn buffer(
-        memory: &'a dyn GuestMemory,
-        address: u64,
-        length: u64,
-    ) -> Result<Self, Errno> {
+    pub fn buffer(memory: &'a dyn GuestMemory, address: u64, length: u64) -> Result<Self, Errno> {
         let Segment { address, length } = Segment::new(address, length)?;
         let length = length.min(TRANSFER_LIMIT);
         Ok(Self { memory, segments: &[], current: Segment { address, length }, total: length })

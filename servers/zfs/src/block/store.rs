@@ -1,7 +1,7 @@
 //! Reading blocks: all copies in turn, parts put together, verified, decompressed.
 
 use super::cache::Cache;
-use super::pointer::{BlockPointer, Dva, POINTER_BYTES};
+use super::pointer::{BlockPointer, POINTER_BYTES};
 use crate::bytes::{Order, View, index};
 use crate::checksum::{self, Checksum, Salt};
 use crate::compress::Compression;
@@ -96,39 +96,29 @@ impl Store {
         if pointer.is_gang() {
             return self.gang(pointer, depth);
         }
-        let checksum =
-            Checksum::decode(pointer.checksum()).ok_or(Damage::Pointer("checksum algorithm"))?;
+        let checksum = Checksum::decode(pointer.checksum())
+            .ok_or(Damage::UnknownChecksum(pointer.checksum()))?;
         let (sum, order) = (pointer.sum(), pointer.order());
-        let mut unknown = None;
-        let mut accept = |data: &[u8]| match checksum.verify(data, order, &self.salt, &sum) {
-            Ok(right) => right,
-            Err(name) => {
-                unknown = Some(name);
-                false
-            }
-        };
+        let mut accept = |data: &[u8]| checksum.verify(data, order, &self.salt, &sum);
         // Nothing tells a stale copy from a good one when there is no checksum.
         let unchecked = checksum == Checksum::Off;
-        let result = self.copies(pointer, index(pointer.physical_bytes()), unchecked, &mut accept);
-        match unknown {
-            Some(name) => Err(Damage::UnknownChecksum(name)),
-            None => result.map(|(data, _)| data),
-        }
+        let len = index(pointer.physical_bytes());
+        self.copies(pointer, len, unchecked, &mut accept)
     }
 
-    /// Tries all copies; returns the first that is accepted and its address.
+    /// Tries all copies; returns the first that is accepted.
     fn copies(
         &self,
         pointer: &BlockPointer,
         len: usize,
         unchecked: bool,
         accept: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> core::result::Result<(Vec<u8>, Dva), Damage> {
+    ) -> core::result::Result<Vec<u8>, Damage> {
         let mut damage = Damage::Unreadable;
         for dva in pointer.dvas().into_iter().filter(|dva| !dva.is_empty()) {
             let birth = pointer.physical_birth();
             match self.vdevs.read(dva.vdev(), dva.offset(), len, birth, unchecked, accept) {
-                Ok(data) => return Ok((data, dva)),
+                Ok(data) => return Ok(data),
                 Err(Fault::Rejected) => damage = Damage::Checksum,
                 Err(Fault::Unreadable) => {}
             }
@@ -151,7 +141,7 @@ impl Store {
             }
             None => false,
         };
-        let (header, _) = self.copies(pointer, GANG_HEADER_BYTES, false, &mut accept)?;
+        let header = self.copies(pointer, GANG_HEADER_BYTES, false, &mut accept)?;
         let limit = index(pointer.physical_bytes());
         let mut whole = Vec::new();
         for part in 0..GANG_PARTS {

@@ -78,11 +78,11 @@ fn zstd(level: u64) -> Option<String> {
     Some(match level {
         0 | 255 => "zstd".into(),
         1..=19 => format!("zstd-{level}"),
-        101 => "zstd-fast".into(),
-        102..=110 => format!("zstd-fast-{}", level - 100),
-        111..=119 => format!("zstd-fast-{}", (level - 109) * 10),
-        120 => "zstd-fast-500".into(),
-        121 => "zstd-fast-1000".into(),
+        102 | 103 => "zstd-fast".into(),
+        104..=112 => format!("zstd-fast-{}", level - 102),
+        113..=121 => format!("zstd-fast-{}", (level - 111) * 10),
+        122 => "zstd-fast-500".into(),
+        123 => "zstd-fast-1000".into(),
         _ => return None,
     })
 }

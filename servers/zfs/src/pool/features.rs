@@ -43,8 +43,8 @@ const fn refused(guid: &'static str, name: &'static str) -> Feature {
 
 /// All features that this library knows of.
 ///
-/// Those that concern single datasets or blocks (encryption, redaction, Edon-R) are known: what
-/// uses them is refused by itself.
+/// Those that concern single datasets or blocks (encryption, redaction) are known: what uses them
+/// is refused by itself.
 pub const FEATURES: &[Feature] = &[
     known("com.delphix:async_destroy", "async_destroy"),
     known("com.delphix:empty_bpobj", "empty_bpobj"),

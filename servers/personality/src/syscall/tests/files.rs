@@ -9,7 +9,7 @@ use crate::guest_memory::GuestMemory;
 use crate::mm::layout::HIGHEST;
 use crate::syscall::{fd, file, lock, path, pipe};
 use crate::vfs::OnExec;
-use crate::vfs::abi::{O_DIRECTORY, O_NOFOLLOW, O_LARGEFILE};
+use crate::vfs::abi::{O_DIRECTORY, O_LARGEFILE, O_NOFOLLOW};
 
 #[test]
 fn a_file_is_made_written_and_read() {

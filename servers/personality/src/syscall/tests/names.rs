@@ -6,7 +6,7 @@ use super::{ARGUMENTS, AT_FDCWD, RESULTS, program};
 use crate::errno::Errno;
 use crate::guest_memory::GuestMemory;
 use crate::syscall::{attributes, dir, file, path, stat};
-use crate::vfs::abi::{O_TMPFILE};
+use crate::vfs::abi::O_TMPFILE;
 
 #[test]
 fn names_are_made_moved_and_removed() {

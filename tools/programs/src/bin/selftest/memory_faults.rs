@@ -12,6 +12,7 @@ use programs::{call, group, syscall};
 group! { "memory_faults":
     an_unmapped_address_is_a_mapping_error
     a_kernel_address_is_a_mapping_error
+    a_tag_is_no_part_of_the_address
     the_programs_text_is_read_only
     a_jump_to_nowhere_names_the_target
     an_odd_program_counter_is_a_bus_error
@@ -44,6 +45,17 @@ fn a_kernel_address_is_a_mapping_error() {
     // Past the user half, yet below the kernel's.
     let between = 0x00ab_0000_0000_0000_usize;
     assert!(fault_of(|| peek::<u8>(between)).is_some_and(|fault| fault.signal == SIGSEGV));
+}
+
+fn a_tag_is_no_part_of_the_address() {
+    const TAG: usize = 0x5a << 56;
+    let base = map_pages(2);
+    assert_eq!(peek::<u64>(base | TAG), 0, "the first touch is a load");
+    poke(base + PAGE | TAG, 7_u64);
+    assert_eq!(peek::<u64>(base + PAGE), 7, "the first touch was a store");
+    unmap(base, PAGE).unwrap();
+    expect_fault(SIGSEGV, SEGV_MAPERR, base + 8, || peek::<u64>(base + 8 | TAG));
+    unmap(base + PAGE, PAGE).unwrap();
 }
 
 fn the_programs_text_is_read_only() {

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use linux_raw_sys::general::*;
 use programs::errno::*;
 use programs::memory::{PAGE, map_pages, unmap};
-use programs::process::{Outcome, fork, isolated};
+use programs::process::{self, Outcome, fork, isolated};
 use programs::signal::{self, Action, Context, Info, Stack, bit};
 use programs::syscall::{self, close, getpid, gettid, kill, pause_ms, pipe, read};
 use programs::{call, group};
@@ -37,6 +37,7 @@ group! { "signals":
     an_alarm_comes
     real_time_signals_queue
     a_spinning_process_can_be_killed
+    a_signal_to_a_group_misses_no_new_child
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -431,4 +432,45 @@ fn a_spinning_process_can_be_killed() {
     pause_ms(20);
     kill(child.0, SIGTERM).unwrap();
     assert_eq!(child.join(), Outcome::Killed(SIGTERM));
+}
+
+/// Forks while the group is signalled. The child finds what the handler did in the parent, or
+/// gets the signal itself.
+fn fork_while_signalled(delay_us: u64) {
+    let (input, output) = pipe(0).unwrap();
+    let target = getpid();
+    watch(SIGUSR1, 0);
+    let sender = fork(|| {
+        call!(__NR_setpgid, 0, 0).unwrap();
+        process::receive(input);
+        let start = syscall::clock(CLOCK_MONOTONIC).unwrap();
+        while syscall::clock(CLOCK_MONOTONIC).unwrap() < start + delay_us * 1000 {}
+        i32::from(kill(-target, SIGUSR1).is_err())
+    });
+    while call!(__NR_getpgid, sender.0) == Ok(target as u64) {
+        syscall::pause_ms(1);
+    }
+    process::send(output, 1);
+    let child = fork(|| {
+        let start = syscall::clock(CLOCK_MONOTONIC).unwrap();
+        while COUNT.load(Relaxed) == 0 {
+            if syscall::clock(CLOCK_MONOTONIC).unwrap() > start + 1_000_000_000 {
+                return 1;
+            }
+            syscall::pause_ms(1);
+        }
+        0
+    });
+    assert_eq!(child.join(), Outcome::Exited(0), "{delay_us} us");
+    assert_eq!(sender.join(), Outcome::Exited(0));
+    close(input).unwrap();
+    close(output).unwrap();
+}
+
+fn a_signal_to_a_group_misses_no_new_child() {
+    isolated(|| {
+        call!(__NR_setpgid, 0, 0).unwrap();
+        (0..40).for_each(|round| fork_while_signalled(round * 100));
+        signal::set_default(SIGUSR1);
+    });
 }
