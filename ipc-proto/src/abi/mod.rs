@@ -14,8 +14,8 @@
 //! # Registers of a system call
 //!
 //! `svc #0` with the number in x8. Arguments in x0–x5; results in x0–x3; the status comes back
-//! in x8 (see [`status`]). The kernel preserves x19–x30, SP and every register that is not named
-//! as a result; stubs must nevertheless treat x0–x17 as clobbered. The IPC calls carry their
+//! in x8 (see [`status`]). The kernel preserves x18–x30 and SP; x0–x17 may
+//! hold anything else afterwards. The IPC calls carry their
 //! message in x0–x7 and are described in [`message`].
 
 pub mod boot_info;

@@ -158,7 +158,7 @@ syscalls! {
         NotEnoughMemory = 4,
         /// device memory can only become smaller device ranges
         DeviceMemory = 5,
-        /// more than 256 objects in one call
+        /// more than 256 objects, or 65,536 slots, in one call
         TooMany = 6,
     }
 

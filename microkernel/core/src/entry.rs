@@ -20,7 +20,16 @@ use ipc_proto::abi::word::{CPtr, Rights, Word};
 /// Exception classes of ESR_EL1 (Arm ARM D17.2.37).
 mod class {
     pub(super) const SVC64: u64 = 0x15;
+    const INSTRUCTION_ABORT_EL0: u64 = 0x20;
+    const PC_ALIGNMENT: u64 = 0x22;
     pub(super) const DATA_ABORT_EL0: u64 = 0x24;
+    const WATCHPOINT_EL0: u64 = 0x34;
+
+    /// Tells whether an exception of this class sets FAR_EL1. After others it holds an address of
+    /// whatever faulted before, which is nobody else's business.
+    pub(super) const fn has_address(class: u64) -> bool {
+        matches!(class, INSTRUCTION_ABORT_EL0 | PC_ALIGNMENT | DATA_ABORT_EL0 | WATCHPOINT_EL0)
+    }
 }
 
 impl<M: Machine> Kernel<M> {
@@ -33,11 +42,13 @@ impl<M: Machine> Kernel<M> {
             if class == class::SVC64 {
                 self.leave_guest(thread, GuestExit::Syscall);
             } else {
+                let address = if class::has_address(class) { address } else { 0 };
                 self.fault_in_guest(thread, syndrome, address);
             }
         } else if class == class::SVC64 {
             self.system_call(thread);
         } else {
+            let address = if class::has_address(class) { address } else { 0 };
             self.fault(thread, syndrome, address);
         }
     }

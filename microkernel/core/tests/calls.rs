@@ -333,6 +333,8 @@ fn a_fault_is_a_message_and_the_answer_resumes() {
     k.ipc(ipc::REPLY_RECV, &[(9, A), (10, 0), (17, C)]);
     assert!(!k.is_root_running());
     assert_eq!(k.register(0), 7, "its registers are as they were");
+    k.0.kernel.exception(0x3c << 26, 0xdead);
+    assert_eq!(k.register(1), 0, "a breakpoint has no address; the register holds an older one");
 }
 
 #[test]
