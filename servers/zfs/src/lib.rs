@@ -15,6 +15,7 @@
 //! | [`pool`] | finding and opening a pool, feature flags |
 //! | [`dsl`] | datasets, snapshots and their properties |
 //! | [`zpl`] | files, directories and attributes of a dataset |
+//! | [`scrub`] | reading everything |
 //! | [`error`] | what can be wrong, and where |
 //!
 //! Everything on a device is hostile: lengths are checked before memory is taken for them, and
@@ -45,6 +46,7 @@ mod label;
 pub mod nvlist;
 mod object;
 mod pool;
+mod scrub;
 mod vdev;
 mod zap;
 mod zpl;
@@ -58,6 +60,7 @@ pub use dsl::{Dataset, DatasetKind, Property, Source};
 pub use error::{Damage, Error, Malformed, Place, Result};
 pub use label::Uberblock;
 pub use pool::{FEATURES, Feature, FeatureState, Options, Pool, PoolLabel, scan};
+pub use scrub::Tally;
 pub use vdev::{Damaged, DeviceHealth, Health};
 pub use zap::Value;
 pub use zpl::{Attributes, DirectoryEntry, FileKind, Filesystem, Node, Time, Volume};

@@ -69,6 +69,12 @@ impl Store {
         Ok(block)
     }
 
+    /// Reads a block that will hardly be asked for again.
+    pub(crate) fn read_once(&self, pointer: &BlockPointer, place: Place) -> Result<Block> {
+        let block = if pointer.is_embedded() { embedded(pointer) } else { self.fetch(pointer) };
+        block.map_err(|damage| Error::block(place, damage))
+    }
+
     fn fetch(&self, pointer: &BlockPointer) -> core::result::Result<Block, Damage> {
         if pointer.is_hole() {
             return Err(Damage::Pointer("a hole where a block must be"));

@@ -106,7 +106,8 @@ pub(super) struct Record {
     pub(super) unique: u64,
     pub(super) guid: u64,
     pub(super) flags: u64,
-    pointer: BlockPointer,
+    pub(super) pointer: BlockPointer,
+    pub(super) previous_txg: u64,
     pub(super) clones: u64,
     pub(super) properties: u64,
     pub(super) holds: u64,
@@ -117,7 +118,8 @@ impl Record {
         let object = pool.object(number)?;
         let decode = || -> core::result::Result<Self, Malformed> {
             let view = object.dnode.bonus_view();
-            let [_, previous, _, _, snapshots, _, creation_time, creation_txg] = view.words(0)?;
+            let [_, previous, previous_txg, _, snapshots, _, creation_time, creation_txg] =
+                view.words(0)?;
             let [deadlist, referenced, compressed, uncompressed, unique, _, guid, flags] =
                 view.words(64)?;
             let pointer = BlockPointer::decode(view, 128)?;
@@ -135,6 +137,7 @@ impl Record {
                 guid,
                 flags,
                 pointer,
+                previous_txg,
                 clones,
                 properties,
                 holds,

@@ -9,3 +9,4 @@ mod tree;
 
 pub use dataset::{Dataset, DatasetKind};
 pub use property::{Property, Source};
+pub(crate) use tree::roots;

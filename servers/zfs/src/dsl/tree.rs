@@ -1,6 +1,7 @@
 //! The tree of datasets: finding them by name, and listing them.
 
 use super::dataset::{Dataset, Directory, Record};
+use crate::block::BlockPointer;
 use crate::error::{Error, Result};
 use crate::pool::Pool;
 use crate::zap::{Entry, Zap};
@@ -13,6 +14,43 @@ use alloc::vec::Vec;
 const MAX_NAME_BYTES: usize = 256;
 /// Begin names that the pool uses for itself.
 const INTERNAL: [char; 2] = ['$', '%'];
+
+/// A dataset to walk over.
+pub(crate) struct Root {
+    pub(crate) object: u64,
+    pub(crate) pointer: BlockPointer,
+    /// What was born up to this transaction group belongs to the snapshot before.
+    pub(crate) since: u64,
+}
+
+/// Returns all datasets and snapshots, also those that the pool uses for itself.
+pub(crate) fn roots(pool: &Pool) -> Result<Vec<Root>> {
+    let mut roots = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut waiting = alloc::vec![pool.root_directory()?];
+    while let Some(directory) = waiting.pop() {
+        if !seen.insert(directory.object) {
+            continue;
+        }
+        for (_, number) in pool.entries(directory.children)? {
+            waiting.push(Directory::read(pool, number)?);
+        }
+        if directory.head == 0 {
+            continue;
+        }
+        let head = Record::read(pool, directory.head)?;
+        let snapshots = pool.entries(head.snapshots)?;
+        roots.push(root(directory.head, &head));
+        for (_, number) in snapshots {
+            roots.push(root(number, &Record::read(pool, number)?));
+        }
+    }
+    Ok(roots)
+}
+
+const fn root(object: u64, record: &Record) -> Root {
+    Root { object, pointer: record.pointer, since: record.previous_txg }
+}
 
 impl Pool {
     /// Returns the dataset of a name such as `pool/home` or `pool/home@monday`.
@@ -86,6 +124,13 @@ impl Pool {
 
     /// Returns the names and numbers of a table but those that the pool uses for itself.
     fn children(&self, table: u64) -> Result<Vec<(String, u64)>> {
+        let mut entries = self.entries(table)?;
+        entries.retain(|(name, _)| !name.starts_with(INTERNAL));
+        Ok(entries)
+    }
+
+    /// Returns the names and numbers of a table; 0 stands for none.
+    fn entries(&self, table: u64) -> Result<Vec<(String, u64)>> {
         if table == 0 {
             return Ok(Vec::new());
         }
@@ -95,9 +140,7 @@ impl Pool {
             let Entry { name, value, .. } = entry?;
             let name = String::from_utf8(name).map_err(|_| Error::NoSuchDataset)?;
             let number = value.number().ok_or(Error::NoSuchDataset)?;
-            if !name.starts_with(INTERNAL) {
-                children.push((name, number));
-            }
+            children.push((name, number));
         }
         Ok(children)
     }

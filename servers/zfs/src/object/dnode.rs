@@ -16,7 +16,7 @@ const USED_IN_BYTES: u8 = 1;
 /// The most pointers in a dnode.
 const MAX_POINTERS: u8 = 3;
 /// The most levels of pointers.
-const MAX_LEVELS: u8 = 8;
+const MAX_LEVELS: u8 = 12;
 /// Bounds of the size of blocks of pointers, as powers of two.
 const INDIRECT_SHIFT: core::ops::RangeInclusive<u8> = 10..=24;
 /// The largest size of a block of data, in sectors.
@@ -28,6 +28,8 @@ pub(crate) struct Dnode {
     pub(crate) kind: u8,
     pub(crate) bonus_kind: u8,
     pub(crate) levels: u8,
+    /// How many slots of the array it takes.
+    pub(crate) slots: usize,
     indirect_shift: u8,
     pub(crate) block_bytes: u64,
     pub(crate) max_block: u64,
@@ -73,6 +75,7 @@ impl Dnode {
             kind,
             bonus_kind: view.u8(4)?,
             levels,
+            slots,
             indirect_shift,
             block_bytes: u64::from(sectors) * SLOT_BYTES as u64,
             max_block: whole.u64(16)?,
@@ -82,6 +85,11 @@ impl Dnode {
             spill: if has_spill { Some(pointer(bonus_end)?) } else { None },
             order: view.order,
         }))
+    }
+
+    /// Returns the pointers of the highest level.
+    pub(crate) fn pointers(&self) -> &[BlockPointer] {
+        &self.pointers
     }
 
     /// Returns a pointer of the highest level.

@@ -4,7 +4,7 @@ mod dnode;
 mod kind;
 mod set;
 
-pub(crate) use dnode::Dnode;
+pub(crate) use dnode::{Dnode, SLOT_BYTES};
 pub(crate) use kind::{SA_KIND, ZNODE_KIND};
 pub(crate) use set::{ObjectSet, SetKind};
 

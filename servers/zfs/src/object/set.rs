@@ -5,6 +5,7 @@ use super::{Dnode, Object};
 use crate::block::{BlockPointer, Store};
 use crate::bytes::index;
 use crate::error::{Malformed, Place, Result};
+use alloc::vec::Vec;
 
 /// What a set of objects makes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum SetKind {
 
 /// Where the kind stands.
 const KIND_AT: usize = 704;
+/// Where the dnodes of objects outside the array are.
+const USAGE_AT: [usize; 3] = [1024, 1536, 2048];
 
 /// A set of objects.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct ObjectSet {
     pub(crate) kind: SetKind,
     /// The array of dnodes.
     array: Object,
+    /// Objects outside the array: what users, groups and projects take up.
+    usage: Vec<Object>,
 }
 
 impl ObjectSet {
@@ -46,7 +51,24 @@ impl ObjectSet {
             3 => SetKind::Volume,
             _ => SetKind::Other,
         };
-        Ok(Self { dataset, kind, array: Object { place, dnode } })
+        let mut usage = Vec::new();
+        for at in USAGE_AT {
+            // Older sets end before them.
+            let Ok(slot) = view.part(at, SLOT_BYTES) else { break };
+            let dnode = Dnode::decode(slot).map_err(|error| error.at(place))?;
+            usage.extend(dnode.map(|dnode| Object { place, dnode }));
+        }
+        Ok(Self { dataset, kind, array: Object { place, dnode }, usage })
+    }
+
+    /// Returns the array of dnodes.
+    pub(crate) const fn array(&self) -> &Object {
+        &self.array
+    }
+
+    /// Returns the objects that are not in the array.
+    pub(crate) fn usage(&self) -> &[Object] {
+        &self.usage
     }
 
     /// Finds an object; an unused number is an error.
