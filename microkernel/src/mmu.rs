@@ -15,7 +15,7 @@
 
 use crate::boot::{self, Image, KERNEL_BASE, STACK_BYTES, STACK_STRIDE};
 use aarch64_cpu::registers::{SCTLR_EL1, TCR_EL1};
-use ipc_proto::abi::layout::{BLOCK_BYTES, PAGE_BYTES};
+use ipc_proto::abi::layout::BLOCK_BYTES;
 use microkernel_platform::memory_map::MemoryMap;
 use microkernel_platform::span::{Span, Spans};
 use microkernel_platform::tables::{Access, Table, TableError, Tables};

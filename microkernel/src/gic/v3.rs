@@ -8,7 +8,7 @@
 
 use super::Pending;
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{MPIDR_EL1, Readable as _};
+use aarch64_cpu::registers::MPIDR_EL1;
 use core::arch::asm;
 use ipc_proto::abi::word::Trigger;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};

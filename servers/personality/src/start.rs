@@ -30,7 +30,7 @@ use crate::process_source::Processes;
 use crate::random::Random;
 use crate::regions;
 use crate::run::blank_record;
-use crate::signal::{ProcessSignals, SigInfo, Signal, TaskSignals, send};
+use crate::signal::{ProcessSignals, TaskSignals};
 use crate::sync::Mutex;
 use crate::system::{Hardware, Parts, System};
 use crate::task::credentials::Credentials;
@@ -350,14 +350,9 @@ fn environment(given: &str) -> Vec<String> {
 fn serve(start: &StartInfo<'_>, system: &System) -> Result<(), StartError> {
     let notification = need::<kind::Notification>(start, "notification")?;
     let console = console::Client(Endpoint::new(need::<kind::Endpoint>(start, "console")?));
-    let Some(tty) = &system.tty else { return Ok(()) };
     console.watch(notification).map_err(|_| StartError::Refused("to watch the console"))?;
     loop {
-        tty.take_events(|group, number| {
-            if let Some(signal) = Signal::new(u64::from(number)) {
-                send::to_group(system, group, SigInfo::kernel(signal));
-            }
-        });
+        system.send_typed();
         let next = system.send_due().map_or(NO_DEADLINE, |deadline| deadline.0);
         match syscall::wait_until(notification, next) {
             Ok(_) | Err(Rejection::TimedOut) => {}

@@ -121,6 +121,17 @@ impl System {
         next.map(|next| self.clock.deadline(next))
     }
 
+    /// Sends the signals of the control characters typed at the terminal. What changes the groups
+    /// calls it before: the characters were meant for the groups as they were.
+    pub fn send_typed(&self) {
+        let Some(tty) = &self.tty else { return };
+        tty.take_events(|group, number| {
+            if let Some(signal) = Signal::new(u64::from(number)) {
+                send::to_group(self, group, SigInfo::kernel(signal));
+            }
+        });
+    }
+
     /// Returns nanoseconds since 1970.
     #[must_use]
     pub fn realtime(&self) -> u64 {

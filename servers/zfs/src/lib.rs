@@ -4,19 +4,19 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | [`device`] | the trait that devices implement |
-//! | [`vdev`] | virtual devices: single, mirror, RAID-Z; health of devices |
-//! | [`label`] | labels and uberblocks |
-//! | [`checksum`], [`compress`] | what block pointers name |
-//! | [`block`] | block pointers, reading of blocks, the cache |
-//! | [`object`] | dnodes, objects and sets of them |
-//! | [`zap`] | tables |
-//! | [`nvlist`] | name-value lists |
-//! | [`pool`] | finding and opening a pool, feature flags |
-//! | [`dsl`] | datasets, snapshots and their properties |
-//! | [`zpl`] | files, directories and attributes of a dataset |
-//! | [`scrub`] | reading everything |
-//! | [`error`] | what can be wrong, and where |
+//! | `device` | the trait that devices implement |
+//! | `vdev` | virtual devices: single, mirror, RAID-Z; health of devices |
+//! | `label` | labels and uberblocks |
+//! | `checksum`, `compress` | what block pointers name |
+//! | `block` | block pointers, reading of blocks, the cache |
+//! | `object` | dnodes, objects and sets of them |
+//! | `zap` | tables |
+//! | `nvlist` | name-value lists |
+//! | `pool` | finding and opening a pool, feature flags |
+//! | `dsl` | datasets, snapshots and their properties |
+//! | `zpl` | files, directories and attributes of a dataset |
+//! | `scrub` | reading everything |
+//! | `error` | what can be wrong, and where |
 //!
 //! Everything on a device is hostile: lengths are checked before memory is taken for them, and
 //! whatever is returned was verified by the checksum in its pointer, unless the dataset has none.
@@ -34,6 +34,8 @@
 )]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate self as zfs;
 
 mod block;
 mod bytes;
@@ -42,6 +44,8 @@ mod compress;
 mod device;
 mod dsl;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod label;
 pub mod nvlist;
 mod object;

@@ -1,7 +1,7 @@
 //! Name-value lists in their stored form (XDR): labels, configuration, attributes.
 //!
 //! Decoding is bounded: each pair takes at least as many stored bytes as it costs to keep, lists
-//! nest at most [`MAX_DEPTH`] deep, and counts are compared with the bytes that are there.
+//! nest at most `MAX_DEPTH` deep, and counts are compared with the bytes that are there.
 
 use crate::bytes::{Order, View, index};
 use crate::error::Malformed;

@@ -8,6 +8,7 @@ pub mod options;
 pub mod run;
 pub mod setup;
 pub mod test;
+pub mod zfs;
 
 use crate::setup::Consent;
 use anyhow::Result;
@@ -47,6 +48,7 @@ enum Subcommands {
     Bench(bench::Bench),
     Check(check::Check),
     Setup(setup::Setup),
+    Zfs(zfs::Zfs),
 }
 
 impl Osv {
@@ -65,6 +67,7 @@ impl Osv {
             Some(Subcommands::Bench(command)) => command.perform(consent),
             Some(Subcommands::Check(command)) => command.perform(consent),
             Some(Subcommands::Setup(command)) => command.perform(consent),
+            Some(Subcommands::Zfs(command)) => command.perform(),
         }
     }
 }

@@ -228,6 +228,7 @@ pub(super) fn setpgid(ctx: &mut Ctx<'_>, args: [u64; 6]) -> Result<u64, Errno> {
     if group < 0 {
         return Err(Errno::EINVAL);
     }
+    ctx.system().send_typed();
     let caller = ctx.process();
     let pid = if pid == 0 { caller.pid } else { pid };
     let group = if group == 0 { pid } else { group as u32 };

@@ -239,6 +239,7 @@ fn set_foreground(ctx: &Ctx<'_>, tty: &Tty, address: u64) -> Result<u64, Errno> 
     if group.cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
+    ctx.system().send_typed();
     let members = ctx.system().processes();
     let mut members =
         members.iter().filter(|process| process.group.load(Ordering::Relaxed) == group).peekable();

@@ -61,12 +61,15 @@ impl Request {
 /// `EINTR`, `EINVAL`, `EAGAIN`, `ENOMEM`.
 pub fn clone(ctx: &mut Ctx<'_>, request: &Request) -> Result<u64, Errno> {
     request.check()?;
+    let is_thread = request.has(linux::CLONE_THREAD);
+    if !is_thread {
+        ctx.system().send_typed();
+    }
     if ctx.task.is_interrupted() {
         return Err(Errno::EINTR);
     }
     let system = ctx.task.process.system.clone();
     let tid = system.with_tree(|tree| tree.next_pid()).ok_or(Errno::EAGAIN)?;
-    let is_thread = request.has(linux::CLONE_THREAD);
     let process =
         if is_thread { ctx.task.process.clone() } else { make_process(ctx, request, tid)? };
     let carrier = system.machine.make_carrier().map_err(|NoMemory| Errno::EAGAIN)?;

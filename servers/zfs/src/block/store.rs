@@ -90,6 +90,8 @@ impl Store {
         let compression = Compression::decode(number).ok_or(Damage::UnknownCompression(number))?;
         let stored = self.stored(pointer, 0)?;
         let data = compression.decompress(stored, index(logical)).ok_or(Damage::Compression)?;
+        #[cfg(test)]
+        let data = crate::hostile::tamper(data);
         Ok(Block { data: Arc::new(data), order: pointer.order() })
     }
 

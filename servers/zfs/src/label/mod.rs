@@ -8,6 +8,7 @@ use crate::bytes::zeros;
 use crate::checksum;
 use crate::device::BlockDevice;
 use crate::nvlist::List;
+use crate::vdev::DATA_START;
 use alloc::vec::Vec;
 
 /// Bytes of a label.
@@ -37,6 +38,11 @@ fn offsets(size: u64) -> Vec<u64> {
         return Vec::new();
     }
     [0, LABEL_BYTES, end - 2 * LABEL_BYTES, end - LABEL_BYTES].to_vec()
+}
+
+/// Returns the bytes that a device of this size has for data.
+pub(crate) const fn usable_bytes(size: u64) -> u64 {
+    (size & !(LABEL_BYTES - 1)).saturating_sub(DATA_START + 2 * LABEL_BYTES)
 }
 
 /// Reads the labels of a device; `None` when none is good.

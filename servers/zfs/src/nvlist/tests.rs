@@ -1,3 +1,5 @@
+//! Hostile and sound nvlists.
+
 use super::*;
 use proptest::prelude::*;
 

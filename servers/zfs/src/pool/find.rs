@@ -4,7 +4,7 @@ use crate::device::BlockDevice;
 use crate::error::{Error, Result};
 use crate::label::{self, Label, Uberblock};
 use crate::nvlist::List;
-use crate::vdev::{self, Members, Top};
+use crate::vdev::{self, Member, Members, Top};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -77,18 +77,19 @@ pub(super) fn choose(devices: &[Box<dyn BlockDevice>], name: Option<&str>) -> Re
     let uberblocks = labels.iter().filter_map(|(_, label, _)| label.uberblock.as_ref());
     let uberblock =
         uberblocks.max_by_key(|uberblock| uberblock.rank()).ok_or(Error::NoUberblock)?;
-    let members = members(&labels);
+    let members = members(devices, &labels);
     let tops = tops(&labels, &members)?;
     Ok(Found { uberblock: uberblock.clone(), config: newest.config.clone(), tops, members })
 }
 
 /// Devices by identity; of two with the same one (a copied image) the newer.
-fn members(labels: &[(usize, Label, PoolLabel)]) -> Members {
+fn members(devices: &[Box<dyn BlockDevice>], labels: &[(usize, Label, PoolLabel)]) -> Members {
     let mut members = Members::new();
     for (at, label, pool) in labels {
         let Some(guid) = label.config.number("guid") else { continue };
-        if members.get(&guid).is_none_or(|(_, txg)| *txg < pool.txg) {
-            members.insert(guid, (*at, pool.txg));
+        let bytes = devices.get(*at).map_or(0, |device| label::usable_bytes(device.size()));
+        if members.get(&guid).is_none_or(|member| member.txg < pool.txg) {
+            members.insert(guid, Member { device: *at, txg: pool.txg, bytes });
         }
     }
     members

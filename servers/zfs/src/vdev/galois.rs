@@ -114,11 +114,10 @@ mod tests {
     fn a_matrix_times_its_inverse_is_one() {
         let matrix = [[1, 1, 1], [power(5), power(2), 1], [power(10), power(4), 1]];
         let inverse = invert_matrix(matrix, 3).unwrap();
-        for row in 0..3 {
+        for (at, row) in matrix.iter().enumerate() {
             for column in 0..3 {
-                let sum =
-                    (0..3).fold(0, |sum, k| sum ^ multiply(matrix[row][k], inverse[k][column]));
-                assert_eq!(sum, u8::from(row == column));
+                let products = row.iter().zip(inverse).map(|(a, b)| multiply(*a, b[column]));
+                assert_eq!(products.fold(0, |sum, product| sum ^ product), u8::from(at == column));
             }
         }
         assert_eq!(invert_matrix([[1, 1, 0], [1, 1, 0], [0, 0, 1]], 2), None);

@@ -9,7 +9,7 @@ mod raidz;
 mod tree;
 
 pub use health::{Damaged, DeviceHealth, Health};
-pub(crate) use tree::{Members, build};
+pub(crate) use tree::{Member, Members, build};
 
 use crate::device::BlockDevice;
 use crate::error::Error;
@@ -21,7 +21,7 @@ use core::fmt;
 use health::Ledger;
 
 /// Where data begins on a device, behind two labels and the boot area.
-const DATA_START: u64 = 4 << 20;
+pub(crate) const DATA_START: u64 = 4 << 20;
 
 /// Why a virtual device has no content to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

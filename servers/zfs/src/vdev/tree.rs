@@ -16,8 +16,19 @@ const MAX_ASHIFT: u64 = 16;
 /// The largest number of parity columns.
 const MAX_PARITY: u64 = 3;
 
-/// Devices by identity: the place in the list of devices and the newest transaction group on it.
-pub(crate) type Members = BTreeMap<u64, (usize, u64)>;
+/// A device that is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    /// Its place in the list of devices.
+    pub(crate) device: usize,
+    /// The newest transaction group on it.
+    pub(crate) txg: u64,
+    /// Bytes between its labels.
+    pub(crate) bytes: u64,
+}
+
+/// Devices by identity.
+pub(crate) type Members = BTreeMap<u64, Member>;
 
 /// Builds a top-level virtual device.
 pub(crate) fn build(config: &List, members: &Members) -> Result<Top, Error> {
@@ -31,6 +42,7 @@ pub(crate) fn build(config: &List, members: &Members) -> Result<Top, Error> {
         return Err(Error::MalformedLabel("ashift"));
     }
     trust(&mut node, members);
+    drop_short(&mut node, config, members);
     Ok(Top {
         id: number("id")?,
         guid: number("guid")?,
@@ -84,7 +96,7 @@ fn leaf(config: &List, members: &Members) -> Result<Leaf, Error> {
         unusable.iter().any(|flag| config.number(flag).is_some_and(|value| value != 0));
     Ok(Leaf {
         guid,
-        device: members.get(&guid).map(|(device, _)| *device),
+        device: members.get(&guid).map(|member| member.device),
         good_until: if is_doubtful { 0 } else { u64::MAX },
         missing_object: config.number("DTL").unwrap_or(0),
     })
@@ -92,12 +104,30 @@ fn leaf(config: &List, members: &Members) -> Result<Leaf, Error> {
 
 /// Distrusts what is newer than a device's last uberblock when its neighbours have later ones.
 fn trust(node: &mut Node, members: &Members) {
-    let newest = |leaf: &Leaf| members.get(&leaf.guid).map_or(0, |(_, txg)| *txg);
+    let newest = |leaf: &Leaf| members.get(&leaf.guid).map_or(0, |member| member.txg);
     let mut latest = 0;
     node.leaves(&mut |leaf| latest = latest.max(newest(leaf)));
     node.leaves_mut(&mut |leaf| {
         if newest(leaf) < latest {
             leaf.good_until = leaf.good_until.min(newest(leaf));
+        }
+    });
+}
+
+/// Treats devices as absent that are shorter than what they must hold: images cut off.
+fn drop_short(node: &mut Node, config: &List, members: &Members) {
+    let whole = config.number("asize").unwrap_or(0);
+    // What is left behind the last metaslab is never used.
+    let shift = config.number("metaslab_shift").and_then(|shift| u32::try_from(shift).ok());
+    let unit = shift.and_then(|shift| 1_u64.checked_shl(shift)).unwrap_or(1);
+    let parts = match node {
+        Node::Raidz { children, .. } => children.len() as u64,
+        _ => 1,
+    };
+    let needed = whole / unit * unit / parts.max(1);
+    node.leaves_mut(&mut |leaf| {
+        if members.get(&leaf.guid).is_some_and(|member| member.bytes < needed) {
+            leaf.device = None;
         }
     });
 }

@@ -46,6 +46,19 @@ impl Filesystem {
         Ok(decode(&value, directory.object.place)?.0)
     }
 
+    /// Follows a path from the root; links are not followed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Filesystem::lookup`], for any part of the path.
+    pub fn find(&self, path: &[u8]) -> Result<Node> {
+        let mut node = self.node(self.root)?;
+        for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
+            node = self.node(self.lookup(&node, part)?)?;
+        }
+        Ok(node)
+    }
+
     /// Looks through all entries for the same name, or one that is the same but for case or form.
     fn lookup_folded(&self, table: &Zap<'_>, name: &[u8]) -> Result<Option<Value>> {
         let mut similar = None;

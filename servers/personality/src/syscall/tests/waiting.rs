@@ -6,13 +6,14 @@ use core::sync::atomic::Ordering;
 use linux_raw_sys::general as linux;
 use linux_raw_sys::ioctl as requests;
 
-use super::{ARGUMENTS, BASE, RESULTS, program};
+use super::{ARGUMENTS, BASE, Program, RESULTS, program};
 use crate::errno::Errno;
 use crate::guest_memory::GuestMemory;
 use crate::signal::Signal;
-use crate::syscall::{fd, file, path, poll};
+use crate::syscall::{fd, file, path, poll, process};
 use crate::time::SECOND;
 use crate::vfs::abi::{read_half, read_long, read_word};
+use crate::vfs::tty::Events;
 
 #[test]
 fn a_pipe_blocks_until_the_other_end_acts() {
@@ -163,4 +164,25 @@ fn a_timed_read_of_the_terminal_ends() {
     request(requests::TCSETS).unwrap();
     assert_eq!(p.read(0, 5).as_deref(), Ok(""));
     assert!(p.task.process.system.monotonic() >= 3 * SECOND / 10);
+}
+
+#[test]
+fn what_was_typed_comes_before_a_change_of_groups() {
+    let type_interrupt = |p: &Program| *p.console.pending.lock() = Events::INTERRUPT;
+    let is_sent =
+        |p: &Program| p.task.process.signals.lock().pending.set().contains(Signal::SIGINT);
+    let p = program();
+    type_interrupt(&p);
+    assert_eq!(p.call(process::clone, &[u64::from(linux::SIGCHLD)]), Err(Errno::EINTR));
+    assert!(is_sent(&p));
+    let p = program();
+    type_interrupt(&p);
+    // A session's leader keeps its group; what was typed it hears all the same.
+    assert_eq!(p.call(process::setpgid, &[0, 0]), Err(Errno::EPERM));
+    assert!(is_sent(&p));
+    let p = program();
+    type_interrupt(&p);
+    p.memory.write_u32(RESULTS, 1).unwrap();
+    p.call(fd::ioctl, &[0, u64::from(requests::TIOCSPGRP), RESULTS]).unwrap();
+    assert!(is_sent(&p));
 }

@@ -1,3 +1,5 @@
+//! Reconstruction from parity, for every pair and triple of lost columns.
+
 use super::super::{Leaf, Top};
 use super::*;
 use crate::device::BlockDevice;
