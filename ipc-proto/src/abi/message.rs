@@ -67,6 +67,12 @@ impl MessageInfo {
     pub const fn is_bare(self) -> bool {
         self.0 >> 16 == 0
     }
+    /// Tells whether the message is nothing but words in registers: short, no capabilities.
+    #[must_use]
+    pub const fn is_plain(self) -> bool {
+        // Length and capabilities lie above the label, the length lowest.
+        self.0 >> 16 <= REGISTER_BYTES as u64
+    }
     /// Tells whether the message travels in registers alone.
     #[must_use]
     pub const fn is_short(self) -> bool {
@@ -80,6 +86,9 @@ impl Word for MessageInfo {
     }
     fn from_word(word: u64) -> Option<Self> {
         let info = MessageInfo(word);
+        if info.is_plain() {
+            return Some(info);
+        }
         (word >> 32 == 0 && info.bytes() <= MESSAGE_BYTES && info.caps() <= MESSAGE_CAPS)
             .then_some(info)
     }

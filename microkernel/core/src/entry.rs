@@ -37,19 +37,24 @@ impl<M: Machine> Kernel<M> {
     #[inline(always)]
     pub fn exception(&mut self, syndrome: u64, address: u64) {
         let Some(thread) = self.cpu().current else { return };
-        let class = syndrome >> 26 & 0x3f;
-        if self.machine.is_in_guest() {
-            if class == class::SVC64 {
-                self.leave_guest(thread, GuestExit::Syscall);
-            } else {
-                let address = if class::has_address(class) { address } else { 0 };
-                self.fault_in_guest(thread, syndrome, address);
-            }
-        } else if class == class::SVC64 {
+        if syndrome >> 26 & 0x3f == class::SVC64 && !self.machine.is_in_guest() {
             self.system_call(thread);
         } else {
-            let address = if class::has_address(class) { address } else { 0 };
+            self.other_exception(thread, syndrome, address);
+        }
+    }
+
+    /// Anything but a native thread's system call.
+    #[inline(never)]
+    fn other_exception(&mut self, thread: Ref<Thread>, syndrome: u64, address: u64) {
+        let class = syndrome >> 26 & 0x3f;
+        let address = if class::has_address(class) { address } else { 0 };
+        if !self.machine.is_in_guest() {
             self.fault(thread, syndrome, address);
+        } else if class == class::SVC64 {
+            self.leave_guest(thread, GuestExit::Syscall);
+        } else {
+            self.fault_in_guest(thread, syndrome, address);
         }
     }
 

@@ -65,7 +65,7 @@ impl<M: Machine> Kernel<M> {
         info: MessageInfo,
         rights: Rights,
     ) -> Result<(), Rejection> {
-        if info.is_bare() || info.is_short() && info.caps() == 0 {
+        if info.is_plain() {
             return Ok(());
         }
         self.check_long(sender, info, rights)

@@ -36,7 +36,7 @@ impl<M: Machine> Kernel<M> {
         if info.is_bare() {
             return Ok(());
         }
-        if info.caps() != 0 || !info.is_short() {
+        if !info.is_plain() {
             return self.transfer_long(from, to, info);
         }
         self.transfer_words(from, to, info);
@@ -45,12 +45,14 @@ impl<M: Machine> Kernel<M> {
 
     #[inline(always)]
     fn transfer_words(&mut self, from: Ref<Thread>, to: Ref<Thread>, info: MessageInfo) {
-        if let Some((from, to)) = self.store.pair_mut(from, to) {
-            let words = info.bytes().div_ceil(8);
-            let source = from.context.x.iter();
-            for (to, from) in to.context.x.iter_mut().zip(source).take(words) {
-                *to = *from;
-            }
+        let Some((from, to)) = self.store.pair_mut(from, to) else { return };
+        let (from, to) = (&from.context.x, &mut to.context.x);
+        // Just the words that the length covers: the others are the sender's own business. One
+        // word and all eight are the common lengths, and need no loop.
+        match info.bytes().div_ceil(8) {
+            1 => to[0] = from[0],
+            8 => to[..8].copy_from_slice(&from[..8]),
+            words => to.iter_mut().zip(from).take(words).for_each(|(to, from)| *to = *from),
         }
     }
 
