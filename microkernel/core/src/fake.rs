@@ -6,9 +6,9 @@ use crate::invariants::space::Translations;
 use crate::machine::{Current, Machine};
 use crate::object::thread::Thread;
 use crate::store::{PhysAddr, Ref};
-use ipc_proto::abi::boot_info::{BootInfo, Platform, ROOT_BASE, RootImage};
+use ipc_proto::abi::boot_info::{BootInfo, Platform, ROOT_BASE, RootImage, slots};
 use ipc_proto::abi::layout::{BLOCK_BYTES, PAGE_BYTES};
-use ipc_proto::abi::word::Trigger;
+use ipc_proto::abi::word::{ObjectKind, Trigger, Word};
 use std::collections::BTreeSet;
 use std::vec::Vec;
 
@@ -239,3 +239,82 @@ impl Fixture {
         (context.x[8], context.x[0])
     }
 }
+
+/// System calls with all checks after each, as the tests of behaviour issue them.
+impl Fixture {
+    /// Issues a system call as the current thread; returns x8 and x0.
+    ///
+    /// # Panics
+    /// If an invariant does not hold afterwards.
+    pub fn call(&mut self, number: u64, arguments: &[u64]) -> (u64, u64) {
+        let result = self.syscall(number, arguments);
+        self.check();
+        result
+    }
+
+    /// Issues a system call that must succeed; returns x0.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn must(&mut self, number: u64, arguments: &[u64]) -> u64 {
+        let (status, value) = self.call(number, arguments);
+        assert_eq!(status, 0, "call {number} with {arguments:?}");
+        value
+    }
+
+    /// Repeats a call that works in bounded steps.
+    pub fn finish(&mut self, number: u64, arguments: &[u64]) {
+        while self.must(number, arguments) != 0 {}
+    }
+
+    /// Makes an object out of the boot-time memory.
+    pub fn make(&mut self, kind: ObjectKind, argument: u64, slot: u64) {
+        let untyped = u64::from(slots::FIRST_RANGE.0);
+        self.must(RETYPE, &[untyped, kind.to_word(), argument, 0, slot, 1]);
+    }
+
+    /// Makes a thread in `slot` at `priority` in root's spaces and starts it.
+    pub fn start_thread(&mut self, slot: u64, priority: u64) {
+        self.make(ObjectKind::Thread, 0, slot);
+        self.must(SET_SPACES, &[slot, 1, 2]);
+        self.must(SET_SCHEDULE, &[slot, priority, 1000]);
+        self.must(START, &[slot, 0x1000, 0x2000, 7, 0]);
+    }
+
+    /// Sets registers of the current thread and traps.
+    ///
+    /// # Panics
+    /// If nobody runs, or an invariant does not hold afterwards.
+    pub fn ipc(&mut self, number: u64, registers: &[(usize, u64)]) {
+        let thread = self.kernel.cpu().current.expect("a thread runs");
+        let context = &mut self.kernel.store.get_mut(thread).context;
+        context.x[15..18].fill(0);
+        for (register, word) in registers {
+            context.x[*register] = *word;
+        }
+        context.x[8] = number;
+        self.kernel.exception(0x15 << 26, 0);
+        self.check();
+    }
+
+    /// Returns a register of the current thread.
+    ///
+    /// # Panics
+    /// If nobody runs.
+    #[must_use]
+    pub fn register(&self, index: usize) -> u64 {
+        let thread = self.kernel.cpu().current.expect("a thread runs");
+        self.kernel.store.get(thread).context.x[index]
+    }
+
+    /// Tells whether root is the thread that runs.
+    #[must_use]
+    pub fn is_root_running(&self) -> bool {
+        self.kernel.cpu().current == Some(self.root)
+    }
+}
+
+const RETYPE: u64 = 16;
+const SET_SPACES: u64 = 48;
+const SET_SCHEDULE: u64 = 52;
+const START: u64 = 53;

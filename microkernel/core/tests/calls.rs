@@ -23,70 +23,9 @@ const MAKE_WINDOW: u64 = 40;
 const SET_SPACES: u64 = 48;
 const SET_FAULT: u64 = 50;
 const BIND_NOTIFICATION: u64 = 51;
-const SET_SCHEDULE: u64 = 52;
 const START: u64 = 53;
 
 const RAM: u64 = slots::FIRST_RANGE.0 as u64;
-
-/// A fixture that checks the invariants after every call.
-struct Checked(Fixture);
-
-impl Checked {
-    fn new() -> Checked {
-        Checked(Fixture::new(16))
-    }
-
-    fn call(&mut self, number: u64, arguments: &[u64]) -> (u64, u64) {
-        let result = self.0.syscall(number, arguments);
-        self.0.check();
-        result
-    }
-
-    fn must(&mut self, number: u64, arguments: &[u64]) -> u64 {
-        let (status, value) = self.call(number, arguments);
-        assert_eq!(status, 0, "call {number} with {arguments:?}");
-        value
-    }
-
-    fn make(&mut self, kind: ObjectKind, argument: u64, slot: u64) {
-        self.must(RETYPE, &[RAM, kind.to_word(), argument, 0, slot, 1]);
-    }
-
-    /// Repeats a call that works in bounded steps.
-    fn finish(&mut self, number: u64, arguments: &[u64]) {
-        while self.must(number, arguments) != 0 {}
-    }
-
-    /// Sets registers of the current thread and traps.
-    fn ipc(&mut self, number: u64, registers: &[(usize, u64)]) {
-        let thread = self.0.kernel.cpu().current.expect("a thread runs");
-        let context = &mut self.0.kernel.store.get_mut(thread).context;
-        context.x[15..18].fill(0);
-        for (register, word) in registers {
-            context.x[*register] = *word;
-        }
-        context.x[8] = number;
-        self.0.kernel.exception(0x15 << 26, 0);
-        self.0.check();
-    }
-
-    fn register(&self, index: usize) -> u64 {
-        let thread = self.0.kernel.cpu().current.expect("a thread runs");
-        self.0.kernel.store.get(thread).context.x[index]
-    }
-
-    /// Makes a thread in `slot` at `priority` in root's spaces and starts it.
-    fn start_thread(&mut self, slot: u64, priority: u64) {
-        self.make(ObjectKind::Thread, 0, slot);
-        self.must(SET_SPACES, &[slot, 1, 2]);
-        self.must(SET_SCHEDULE, &[slot, priority, 1000]);
-        self.must(START, &[slot, 0x1000, 0x2000, 7, 0]);
-    }
-
-    fn is_root_running(&self) -> bool {
-        self.0.kernel.cpu().current == Some(self.0.root)
-    }
-}
 
 const A: u64 = 200;
 const B: u64 = 201;
@@ -95,7 +34,7 @@ const D: u64 = 203;
 
 #[test]
 fn root_starts_with_what_the_boot_info_promises() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     let kinds = [
         (slots::CSPACE, ObjectKind::CSpace),
         (slots::VSPACE, ObjectKind::VSpace),
@@ -110,7 +49,7 @@ fn root_starts_with_what_the_boot_info_promises() {
 
 #[test]
 fn a_refused_retype_changes_nothing() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     let before = k.must(SIZE, &[RAM]);
     k.make(ObjectKind::Endpoint, 0, A);
     let after = k.must(SIZE, &[RAM]);
@@ -125,7 +64,7 @@ fn a_refused_retype_changes_nothing() {
 
 #[test]
 fn revoking_an_untyped_gives_every_byte_back() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Untyped, 1 << 20, A);
     let fresh = k.must(SIZE, &[A]);
     k.must(RETYPE, &[A, ObjectKind::CSpace.to_word(), 100, 0, B, 1]);
@@ -143,7 +82,7 @@ fn revoking_an_untyped_gives_every_byte_back() {
 
 #[test]
 fn a_copy_never_has_more_rights_and_keeps_its_badge() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.must(COPY, &[A, 0, B, Rights::WRITE.to_word(), 5]);
     assert_eq!(k.call(COPY, &[B, 0, C, Rights::ALL.to_word(), 6]).0, 32 + 2);
@@ -155,7 +94,7 @@ fn a_copy_never_has_more_rights_and_keeps_its_badge() {
 
 #[test]
 fn moving_keeps_descendants_and_deleting_the_middle_hands_them_up() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     let all = Rights::ALL.to_word();
     k.must(COPY, &[A, 0, B, all, 0]);
@@ -170,7 +109,7 @@ fn moving_keeps_descendants_and_deleting_the_middle_hands_them_up() {
 
 #[test]
 fn a_new_child_does_not_adopt_what_a_deleted_sibling_left() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     let all = Rights::ALL.to_word();
     k.make(ObjectKind::Endpoint, 0, A);
     k.must(COPY, &[A, 0, B, all, 0]);
@@ -185,13 +124,13 @@ fn a_new_child_does_not_adopt_what_a_deleted_sibling_left() {
 
 #[test]
 fn untyped_memory_has_one_holder() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     assert_eq!(k.call(COPY, &[RAM, 0, A, Rights::ALL.to_word(), 0]).0, 32 + 3);
 }
 
 #[test]
 fn a_call_hands_over_and_the_answer_comes_back() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.must(COPY, &[A, 0, B, Rights::ALL.to_word(), 0x77]);
     k.make(ObjectKind::Reply, 0, C);
@@ -212,7 +151,7 @@ fn a_call_hands_over_and_the_answer_comes_back() {
 
 #[test]
 fn callers_queue_first_come_first_served() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.make(ObjectKind::Reply, 0, C);
     for (slot, word) in [(D, 1), (D + 1, 2), (D + 2, 3)] {
@@ -227,15 +166,15 @@ fn callers_queue_first_come_first_served() {
         k.ipc(ipc::REPLY, &[(9, A), (10, 0), (17, C)]);
         assert!(!k.is_root_running(), "the caller has the higher priority");
         k.ipc(ipc::WAIT, &[(0, 0)]);
-        let thread = k.0.kernel.cpu().current.expect("it was refused and runs on");
-        k.0.kernel.store.get_mut(thread).context.x[8] = 0;
+        let thread = k.kernel.cpu().current.expect("it was refused and runs on");
+        k.kernel.store.get_mut(thread).context.x[8] = 0;
         k.must(54, &[D + word - 1]);
     }
 }
 
 #[test]
 fn a_dying_reply_fails_its_caller_and_a_dying_endpoint_its_queue() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.make(ObjectKind::Reply, 0, C);
     k.start_thread(D, 250);
@@ -243,28 +182,20 @@ fn a_dying_reply_fails_its_caller_and_a_dying_endpoint_its_queue() {
     k.ipc(ipc::CALL, &call);
     k.ipc(ipc::RECV, &[(9, A), (17, C)]);
     assert!(k.is_root_running());
-    k.finish_as_root(DELETE, &[0, C]);
+    k.ipc(DELETE, &[(0, 0), (1, C)]);
     k.ipc(ipc::YIELD, &[]);
     assert!(!k.is_root_running());
     assert_eq!(k.register(8), 6, "ServerDied");
     k.ipc(ipc::CALL, &call);
     assert!(k.is_root_running());
-    k.finish_as_root(DELETE, &[0, A]);
+    k.ipc(DELETE, &[(0, 0), (1, A)]);
     k.ipc(ipc::YIELD, &[]);
     assert_eq!(k.register(8), 6, "ServerDied");
 }
 
-impl Checked {
-    /// One step of a call of root's after which another thread may run.
-    fn finish_as_root(&mut self, number: u64, arguments: &[u64]) {
-        let registers: Vec<(usize, u64)> = arguments.iter().copied().enumerate().collect();
-        self.ipc(number, &registers);
-    }
-}
-
 #[test]
 fn capabilities_travel_with_the_right_to_grant_only() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.make(ObjectKind::Reply, 0, C);
     k.make(ObjectKind::Notification, 0, 210);
@@ -283,7 +214,7 @@ fn capabilities_travel_with_the_right_to_grant_only() {
 
 #[test]
 fn signals_wake_waiters_and_receivers() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Notification, 0, A);
     k.must(COPY, &[A, 0, B, Rights::WRITE.to_word(), 4]);
     k.start_thread(D, 250);
@@ -304,20 +235,20 @@ fn signals_wake_waiters_and_receivers() {
 
 #[test]
 fn a_deadline_ends_a_wait() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Notification, 0, A);
     k.ipc(ipc::WAIT, &[(0, A), (1, 5000)]);
-    assert!(k.0.kernel.cpu().current.is_none(), "idle");
-    assert_eq!(k.0.kernel.machine.timer, Some(5000));
-    k.0.kernel.machine.now = 5001;
-    k.0.kernel.timer();
+    assert!(k.kernel.cpu().current.is_none(), "idle");
+    assert_eq!(k.kernel.machine.timer, Some(5000));
+    k.kernel.machine.now = 5001;
+    k.kernel.timer();
     assert!(k.is_root_running());
     assert_eq!(k.register(8), 7, "TimedOut");
 }
 
 #[test]
 fn a_fault_is_a_message_and_the_answer_resumes() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.must(COPY, &[A, 0, B, Rights::ALL.to_word(), 42]);
     k.make(ObjectKind::Reply, 0, C);
@@ -327,19 +258,19 @@ fn a_fault_is_a_message_and_the_answer_resumes() {
     k.must(START, &[D, 0x1000, 0x2000, 7, 0]);
     k.ipc(ipc::RECV, &[(9, A), (17, C)]);
     assert!(!k.is_root_running());
-    k.0.kernel.exception(0x24 << 26, 0xdead);
+    k.kernel.exception(0x24 << 26, 0xdead);
     assert!(k.is_root_running());
     assert_eq!([k.register(9), k.register(1), k.register(2)], [42, 0xdead, 0x1000]);
     k.ipc(ipc::REPLY_RECV, &[(9, A), (10, 0), (17, C)]);
     assert!(!k.is_root_running());
     assert_eq!(k.register(0), 7, "its registers are as they were");
-    k.0.kernel.exception(0x3c << 26, 0xdead);
+    k.kernel.exception(0x3c << 26, 0xdead);
     assert_eq!(k.register(1), 0, "a breakpoint has no address; the register holds an older one");
 }
 
 #[test]
 fn revoking_memory_removes_its_mappings() {
-    let mut k = Checked::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::VSpace, 0, A);
     k.make(ObjectKind::Tables, 8, B);
     k.must(SUPPLY, &[A, B]);

@@ -23,7 +23,6 @@ const MAKE_WINDOW: u64 = 40;
 const SET_SPACES: u64 = 48;
 const SET_BUFFER: u64 = 49;
 const BIND_NOTIFICATION: u64 = 51;
-const SET_SCHEDULE: u64 = 52;
 const START: u64 = 53;
 
 const RAM: u64 = slots::FIRST_RANGE.0 as u64;
@@ -38,76 +37,27 @@ const MEMORY: u64 = 212;
 
 const READ: Rights = Rights::READ;
 
-struct Hostile(Fixture);
+/// Starts a thread above root's priority, in root's spaces: it runs.
+fn start_above(k: &mut Fixture, slot: u64) {
+    k.start_thread(slot, 250);
+    assert!(!k.is_root_running());
+}
 
-impl Hostile {
-    fn new() -> Hostile {
-        Hostile(Fixture::new(16))
+/// Makes a domain, a process that borrows its window, and a Memory of 64 pages.
+fn make_spaces(k: &mut Fixture, process_tables: u64) {
+    for (space, tables, pages) in [(DOMAIN, 213, 12), (PROCESS, 214, process_tables)] {
+        k.make(ObjectKind::VSpace, 0, space);
+        k.make(ObjectKind::Tables, pages, tables);
+        k.must(SUPPLY, &[space, tables]);
     }
+    k.must(MAKE_WINDOW, &[DOMAIN]);
+    k.must(SET_WINDOW, &[PROCESS, DOMAIN, 0]);
+    k.make(ObjectKind::Memory, 64 * PAGE_BYTES, MEMORY);
+}
 
-    fn call(&mut self, number: u64, arguments: &[u64]) -> (u64, u64) {
-        let result = self.0.syscall(number, arguments);
-        self.0.check();
-        result
-    }
-
-    fn must(&mut self, number: u64, arguments: &[u64]) -> u64 {
-        let (status, value) = self.call(number, arguments);
-        assert_eq!(status, 0, "call {number} with {arguments:?}");
-        value
-    }
-
-    fn make(&mut self, kind: ObjectKind, argument: u64, slot: u64) {
-        self.must(RETYPE, &[RAM, kind.to_word(), argument, 0, slot, 1]);
-    }
-
-    /// Sets registers of the current thread and traps.
-    fn ipc(&mut self, number: u64, registers: &[(usize, u64)]) {
-        let thread = self.0.kernel.cpu().current.expect("a thread runs");
-        let context = &mut self.0.kernel.store.get_mut(thread).context;
-        context.x[15..18].fill(0);
-        for (register, word) in registers {
-            context.x[*register] = *word;
-        }
-        context.x[8] = number;
-        self.0.kernel.exception(0x15 << 26, 0);
-        self.0.check();
-    }
-
-    fn register(&self, index: usize) -> u64 {
-        let thread = self.0.kernel.cpu().current.expect("a thread runs");
-        self.0.kernel.store.get(thread).context.x[index]
-    }
-
-    fn is_root_running(&self) -> bool {
-        self.0.kernel.cpu().current == Some(self.0.root)
-    }
-
-    /// Makes a thread in `slot` above root's priority, in root's spaces, and starts it.
-    fn start_thread(&mut self, slot: u64) {
-        self.make(ObjectKind::Thread, 0, slot);
-        self.must(SET_SPACES, &[slot, 1, 2]);
-        self.must(SET_SCHEDULE, &[slot, 250, 1000]);
-        self.must(START, &[slot, 0x1000, 0x2000, 7, 0]);
-        assert!(!self.is_root_running());
-    }
-
-    /// Makes a domain, a process that borrows its window, and a Memory of 64 pages.
-    fn make_spaces(&mut self, process_tables: u64) {
-        for (space, tables, pages) in [(DOMAIN, 213, 12), (PROCESS, 214, process_tables)] {
-            self.make(ObjectKind::VSpace, 0, space);
-            self.make(ObjectKind::Tables, pages, tables);
-            self.must(SUPPLY, &[space, tables]);
-        }
-        self.must(MAKE_WINDOW, &[DOMAIN]);
-        self.must(SET_WINDOW, &[PROCESS, DOMAIN, 0]);
-        self.make(ObjectKind::Memory, 64 * PAGE_BYTES, MEMORY);
-    }
-
-    fn translations_at(&mut self, address: u64) -> usize {
-        let all = self.0.kernel.check_invariants(self.0.root);
-        all.keys().filter(|(_, other)| *other == address).count()
-    }
+fn translations_at(k: &mut Fixture, address: u64) -> usize {
+    let all = k.kernel.check_invariants(k.root);
+    all.keys().filter(|(_, other)| *other == address).count()
 }
 
 fn flags(index: u64, access: Rights) -> u64 {
@@ -116,20 +66,20 @@ fn flags(index: u64, access: Rights) -> u64 {
 
 #[test]
 fn an_attachment_ends_whole_while_another_ends() {
-    let mut k = Hostile::new();
-    k.make_spaces(8);
+    let mut k = Fixture::new(16);
+    make_spaces(&mut k, 8);
     k.must(ATTACH, &[PROCESS, 1, MEMORY]);
     k.must(ATTACH, &[PROCESS, 2, MEMORY]);
     k.must(MAP, &[PROCESS, flags(2, READ), 0, 0, 3]);
     assert_eq!(k.must(DETACH, &[PROCESS, 1]), 1, "a part is done");
     while k.must(DETACH, &[PROCESS, 2]) != 0 {}
-    assert_eq!(k.translations_at(0), 0);
+    assert_eq!(translations_at(&mut k, 0), 0);
 }
 
 #[test]
 fn nothing_is_mapped_from_an_attachment_that_ends() {
-    let mut k = Hostile::new();
-    k.make_spaces(8);
+    let mut k = Fixture::new(16);
+    make_spaces(&mut k, 8);
     k.must(ATTACH, &[PROCESS, 1, MEMORY]);
     assert_eq!(k.must(REVOKE, &[MEMORY]), 1, "a part is done");
     assert_eq!(k.call(MAP, &[PROCESS, flags(1, READ), 0, 0, 1]).0, 32 + 1, "NotAttached");
@@ -141,8 +91,8 @@ fn nothing_is_mapped_from_an_attachment_that_ends() {
 
 #[test]
 fn an_address_space_dies_with_attachments_that_end() {
-    let mut k = Hostile::new();
-    k.make_spaces(8);
+    let mut k = Fixture::new(16);
+    make_spaces(&mut k, 8);
     k.must(ATTACH, &[PROCESS, 1, MEMORY]);
     assert_eq!(k.must(DETACH, &[PROCESS, 1]), 1, "a part is done");
     while k.must(DELETE, &[0, PROCESS]) != 0 {}
@@ -151,21 +101,21 @@ fn an_address_space_dies_with_attachments_that_end() {
 
 #[test]
 fn a_process_cannot_unmap_what_its_window_shows() {
-    let mut k = Hostile::new();
-    k.make_spaces(8);
+    let mut k = Fixture::new(16);
+    make_spaces(&mut k, 8);
     k.must(ATTACH, &[DOMAIN, 1, MEMORY]);
     k.must(MAP, &[DOMAIN, flags(1, READ), 0, WINDOW_BASE, 1]);
-    assert_eq!(k.translations_at(WINDOW_BASE), 2);
+    assert_eq!(translations_at(&mut k, WINDOW_BASE), 2);
     k.must(ATTACH, &[PROCESS, 1, MEMORY]);
     while k.must(DETACH, &[PROCESS, 1]) != 0 {}
-    assert_eq!(k.translations_at(WINDOW_BASE), 2);
+    assert_eq!(translations_at(&mut k, WINDOW_BASE), 2);
 }
 
 #[test]
 fn an_unmap_that_stops_leaves_nothing_in_the_tlb() {
-    let mut k = Hostile::new();
+    let mut k = Fixture::new(16);
     // Two roots, tables of levels 1 and 2, one of level 3.
-    k.make_spaces(5);
+    make_spaces(&mut k, 5);
     k.make(ObjectKind::Memory, BLOCK_BYTES, A);
     k.must(ATTACH, &[PROCESS, 1, MEMORY]);
     k.must(ATTACH, &[PROCESS, 2, A]);
@@ -177,19 +127,19 @@ fn an_unmap_that_stops_leaves_nothing_in_the_tlb() {
 
 #[test]
 fn many_pages_are_replaced_with_few_invalidations() {
-    let mut k = Hostile::new();
-    k.make_spaces(8);
+    let mut k = Fixture::new(16);
+    make_spaces(&mut k, 8);
     k.must(ATTACH, &[PROCESS, 1, MEMORY]);
     k.must(MAP, &[PROCESS, flags(1, READ), 0, 0, 63]);
-    k.0.syscall(MAP, &[PROCESS, flags(1, READ), PAGE_BYTES, 0, 63]);
-    assert!(k.0.kernel.machine.invalidated.len() <= 2);
-    k.0.check();
+    k.syscall(MAP, &[PROCESS, flags(1, READ), PAGE_BYTES, 0, 63]);
+    assert!(k.kernel.machine.invalidated.len() <= 2);
+    k.check();
 }
 
 #[test]
 fn a_window_is_borrowed_or_owned() {
-    let mut k = Hostile::new();
-    k.make_spaces(8);
+    let mut k = Fixture::new(16);
+    make_spaces(&mut k, 8);
     while k.must(DELETE, &[0, 214]) != 0 {}
     k.make(ObjectKind::Tables, 8, 215);
     k.must(SUPPLY, &[PROCESS, 215]);
@@ -198,8 +148,8 @@ fn a_window_is_borrowed_or_owned() {
 
 #[test]
 fn device_registers_are_never_executable() {
-    let mut k = Hostile::new();
-    k.make_spaces(8);
+    let mut k = Fixture::new(16);
+    make_spaces(&mut k, 8);
     k.must(ATTACH, &[PROCESS, 1, RAM + 1]);
     let run = READ.union(Rights::EXECUTE);
     assert_eq!(k.call(MAP, &[PROCESS, flags(1, run), 0, 0, 1]).0, 32 + 4, "MissingAccess");
@@ -207,7 +157,7 @@ fn device_registers_are_never_executable() {
 
 #[test]
 fn revoking_a_capability_spares_what_its_deleted_sibling_left() {
-    let mut k = Hostile::new();
+    let mut k = Fixture::new(16);
     let all = Rights::ALL.to_word();
     k.make(ObjectKind::Endpoint, 0, A);
     k.must(COPY, &[A, 0, B, all, 0]);
@@ -227,7 +177,7 @@ fn revoking_a_capability_spares_what_its_deleted_sibling_left() {
 
 #[test]
 fn a_chain_of_deleted_parents_does_not_deepen() {
-    let mut k = Hostile::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Notification, 0, A);
     k.make(ObjectKind::Thread, 0, C);
     let (mut from, mut to) = (A, B);
@@ -237,30 +187,30 @@ fn a_chain_of_deleted_parents_does_not_deepen() {
         (from, to) = (to, from);
     }
     k.must(BIND_NOTIFICATION, &[3, from]);
-    let root = k.0.kernel.store.get(k.0.root);
+    let root = k.kernel.store.get(k.root);
     assert!(root.bindings[4].depth < 5, "{}", root.bindings[4].depth);
 }
 
 #[test]
 fn the_deadline_of_a_call_counts_when_the_server_goes_on_at_once() {
-    let mut k = Hostile::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.make(ObjectKind::Reply, 0, B);
-    k.start_thread(C);
+    start_above(&mut k, C);
     k.ipc(ipc::RECV, &[(9, A), (17, B)]);
     k.ipc(ipc::CALL, &[(9, A), (10, 0), (16, 5000)]);
     assert!(!k.is_root_running());
-    assert_eq!(k.0.kernel.machine.timer, Some(5000));
+    assert_eq!(k.kernel.machine.timer, Some(5000));
 }
 
 #[test]
 fn a_message_that_cannot_arrive_passes_no_capability() {
-    let mut k = Hostile::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.make(ObjectKind::Reply, 0, B);
     k.make(ObjectKind::Memory, PAGE_BYTES, D);
     k.must(SET_BUFFER, &[3, D, 0]);
-    k.start_thread(C);
+    start_above(&mut k, C);
     k.ipc(ipc::RECV, &[(9, A), (15, 220), (17, B)]);
     k.ipc(ipc::CALL, &[(9, A), (10, MessageInfo::new(1, 100, 1).0), (11, A)]);
     assert!(k.is_root_running());
@@ -270,11 +220,11 @@ fn a_message_that_cannot_arrive_passes_no_capability() {
 
 #[test]
 fn bits_that_are_there_when_a_notification_is_bound_wake_the_receiver() {
-    let mut k = Hostile::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Endpoint, 0, A);
     k.make(ObjectKind::Reply, 0, B);
     k.make(ObjectKind::Notification, 0, D);
-    k.start_thread(C);
+    start_above(&mut k, C);
     k.ipc(ipc::RECV, &[(9, A), (17, B)]);
     k.ipc(ipc::SIGNAL, &[(0, D)]);
     assert!(k.is_root_running());
@@ -285,7 +235,7 @@ fn bits_that_are_there_when_a_notification_is_bound_wake_the_receiver() {
 
 #[test]
 fn a_thread_that_revokes_its_own_ground_leaves_no_live_space() {
-    let mut k = Hostile::new();
+    let mut k = Fixture::new(16);
     k.make(ObjectKind::Untyped, 1 << 20, A);
     for (kind, argument, slot) in
         [(ObjectKind::VSpace, 0, B), (ObjectKind::Tables, 4, C), (ObjectKind::Thread, 0, D)]
@@ -300,13 +250,13 @@ fn a_thread_that_revokes_its_own_ground_leaves_no_live_space() {
     k.ipc(ipc::WAIT, &[(0, 220)]);
     assert!(!k.is_root_running());
     k.ipc(REVOKE, &[(0, A)]);
-    assert!(k.0.kernel.cpu().current.is_none());
-    assert_eq!(k.0.kernel.machine.current, Current::default());
+    assert!(k.kernel.cpu().current.is_none());
+    assert_eq!(k.kernel.machine.current, Current::default());
 }
 
 #[test]
 fn one_call_makes_a_bounded_number_of_slots() {
-    let mut k = Hostile::new();
+    let mut k = Fixture::new(16);
     let kind = ObjectKind::CSpace.to_word();
     assert_eq!(k.call(RETYPE, &[RAM, kind, 65_536, 0, A, 2]).0, 32 + 6, "TooMany");
     k.must(RETYPE, &[RAM, kind, 1000, 0, A, 2]);
